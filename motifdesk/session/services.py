@@ -1,0 +1,94 @@
+"""What a session borrows from other rooms: the codec and the map, loaded on first use, and the versions that made
+an edit."""
+
+from __future__ import annotations
+
+import platform
+import threading
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib import metadata
+from typing import Any
+
+from motifdesk.session.state import frozen_mapping
+from motifdesk.structures.errors import SessionError
+
+
+@lru_cache(maxsize=1)
+def base_versions() -> Mapping[str, str]:
+    """Versions of the software that every edit depends on."""
+    import motifdesk
+
+    found = {"motifdesk": motifdesk.__version__, "python": platform.python_version()}
+    for package in ("numpy", "scipy", "pymatgen", "moyopy"):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return frozen_mapping(found)
+
+
+class Services:
+    """Holds codec and atlas: given objects, None (not available), or "lazy" (loaded on first use; the first use
+    pays)."""
+
+    def __init__(self, codec: Any = "lazy", atlas: Any = "lazy") -> None:
+        self._codec = codec
+        self._atlas = atlas
+        self._lock = threading.RLock()
+
+    @staticmethod
+    def _is_lazy(thing: Any) -> bool:
+        return isinstance(thing, str) and thing == "lazy"
+
+    @property
+    def codec_loaded(self) -> bool:
+        """Whether the codec is in memory."""
+        return self._codec is not None and not self._is_lazy(self._codec)
+
+    @property
+    def atlas_loaded(self) -> bool:
+        """Whether the map is in memory."""
+        return self._atlas is not None and not self._is_lazy(self._atlas)
+
+    @property
+    def codec(self) -> Any:
+        """The codec, loading it on first use."""
+        with self._lock:
+            if self._is_lazy(self._codec):
+                from motifdesk.codec import load_codec
+
+                self._codec = load_codec()
+            if self._codec is None:
+                raise SessionError(
+                    "this session has no codec", where="session", remedy="open it with codec='lazy' or a loaded codec"
+                )
+            return self._codec
+
+    @property
+    def atlas(self) -> Any:
+        """The map, loading it on first use."""
+        with self._lock:
+            if self._is_lazy(self._atlas):
+                from motifdesk.atlas import load_atlas
+
+                self._atlas = load_atlas()
+            if self._atlas is None:
+                raise SessionError(
+                    "this session has no map", where="session", remedy="open it with atlas='lazy' or a loaded atlas"
+                )
+            return self._atlas
+
+    def versions(self, kind: str) -> Mapping[str, str]:
+        """Versions that an edit of this kind depends on (codec weights and map only where they were used)."""
+        found = dict(base_versions())
+        if kind in ("drag", "decode"):
+            if self.codec_loaded:
+                found["codec"] = str(getattr(self._codec, "version", "unknown"))
+            if self.atlas_loaded:
+                found["atlas"] = str(getattr(self._atlas, "version", "unknown"))
+            try:
+                found["torch"] = metadata.version("torch")
+            except metadata.PackageNotFoundError:
+                pass
+        return frozen_mapping(found)

@@ -1,0 +1,297 @@
+"""The frozen state of a design: what every pane of the desk shows and every read-out is computed from.
+
+A :class:`State` is never changed; each edit, preview or click replaces it whole (see
+:mod:`motifdesk.session.session`), so a reader on another thread always sees one consistent design: positions, cell,
+selection and amplitudes of the same instant.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from motifdesk.structures.arrays import AtomArrays, from_arrays, to_arrays
+from motifdesk.structures.errors import MotifDeskError, SessionError
+
+if TYPE_CHECKING:
+    from pymatgen.core import Molecule, Structure
+
+    from motifdesk.motifs import Mode, MotifGraph
+    from motifdesk.session.history import Edit
+
+SCOPES = ("motif", "orbit", "all")
+
+
+def frozen_mapping(mapping: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+    """A read-only copy of ``mapping``."""
+    return MappingProxyType(dict(mapping or {}))
+
+
+def frozen_arrays(arrays: AtomArrays) -> AtomArrays:
+    """A copy of ``arrays`` whose numpy arrays refuse to be written to (float64 positions and cell in Angstrom,
+    rows)."""
+
+    def locked(values: Any, dtype: type) -> np.ndarray:
+        copy = np.array(values, dtype=dtype)
+        copy.setflags(write=False)
+        return copy
+
+    cell = None if arrays.cell is None else locked(arrays.cell, np.float64)
+    return AtomArrays(
+        numbers=locked(arrays.numbers, np.int64), positions=locked(arrays.positions, np.float64), cell=cell
+    )
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What is picked: a motif (index into ``state.graph.motifs``) with the scope its handles act on, and single
+    atoms.
+
+    ``scope`` is "motif" (this one), "orbit" (its symmetry-equivalent motifs) or "all" (every motif of the same kind).
+    ``atoms`` are site indices. A click is not a step of the history; see :meth:`Session.select`.
+    """
+
+    motif: int | None = None
+    scope: str = "motif"
+    atoms: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Latent:
+    """Where the design lies in the latent space and on the map.
+
+    ``root``: float32 [D] code of the *re-encoded* real structure (None until it has been located); ``xy``: where that
+    code lands on the map; ``target_xy``: where the probe asked to go; ``residual``: mean squared difference of the
+    compared code components; ``converged``: residual small enough to certify the decode (None: nothing was decoded);
+    ``source``: where a decoded structure came from; ``composition``: "keep" or "follow"; ``predictions``: name ->
+    value of the codec's heads. ``stale``: the structure has moved since ``root``, ``xy`` and ``predictions`` were
+    computed.
+    """
+
+    root: np.ndarray | None = None
+    xy: tuple[float, float] | None = None
+    target_xy: tuple[float, float] | None = None
+    residual: float | None = None
+    converged: bool | None = None
+    source: str | None = None
+    composition: str | None = None
+    predictions: Mapping[str, float] = field(default_factory=frozen_mapping)
+    stale: bool = True
+
+
+class Reference:
+    """The structure that amplitudes are measured from, with what is expensive to know about it, computed once when
+    asked.
+
+    Shared by every state that is a distortion of it; safe to use from several threads.
+    """
+
+    def __init__(self, arrays: AtomArrays, template: Structure | Molecule) -> None:
+        self.arrays = arrays
+        self.template = template
+        self._lock = threading.RLock()
+        self._graph: MotifGraph | None = None
+        self._graph_error: MotifDeskError | None = None
+        self._distorter: Any = None
+        self._modes: dict[tuple[int, str], tuple[Mode, ...]] = {}
+        self.scratch: dict[Any, Any] = {}
+        """Caches of the read-outs that hold for this bond topology (permutations of shape measures, ...)."""
+
+    def structure(self) -> Structure | Molecule:
+        """A fresh pymatgen object of the reference."""
+        return from_arrays(self.arrays, like=self.template)
+
+    @property
+    def graph(self) -> MotifGraph | None:
+        """The motif graph, or None when no motifs can be found; :attr:`graph_error` then says why."""
+        with self._lock:
+            if self._graph is None and self._graph_error is None:
+                from motifdesk.motifs import find_motifs
+
+                try:
+                    self._graph = find_motifs(self.structure())
+                except MotifDeskError as error:
+                    self._graph_error = error
+                except Exception as error:  # a structure no chemist would accept must not take the desk down
+                    self._graph_error = SessionError(
+                        f"no motifs could be found ({type(error).__name__}: {error})",
+                        where="the design",
+                        remedy="undo, or go on without motif handles",
+                    )
+            return self._graph
+
+    @property
+    def graph_error(self) -> MotifDeskError | None:
+        """Why :attr:`graph` is None, else None."""
+        self.graph  # noqa: B018 - computes both
+        return self._graph_error
+
+    def require_graph(self) -> MotifGraph:
+        """The motif graph; raises the reason when there is none."""
+        graph = self.graph
+        if graph is None:
+            assert self._graph_error is not None
+            raise self._graph_error
+        return graph
+
+    @property
+    def distorter(self) -> Any:
+        """The cached :class:`motifdesk.motifs.Distorter` of the reference."""
+        with self._lock:
+            if self._distorter is None:
+                from motifdesk.motifs import Distorter
+
+                graph = self.require_graph()
+                self._distorter = Distorter(graph.structure, graph)
+            return self._distorter
+
+    def modes(self, motif: int | None, scope: str) -> tuple[Mode, ...]:
+        """Distortion modes of one motif of the graph in the given scope (cached); () when nothing is picked."""
+        if motif is None or self.graph is None:
+            return ()
+        with self._lock:
+            key = (motif, scope)
+            if key not in self._modes:
+                from motifdesk.motifs import distortion_modes
+
+                graph = self.require_graph()
+                self._modes[key] = tuple(
+                    distortion_modes(graph.structure, graph.motifs[motif], scope=scope, graph=graph)
+                )
+            return self._modes[key]
+
+    def release(self) -> None:
+        """Forget what can be computed again (the session keeps only a few references warm)."""
+        with self._lock:
+            self._graph, self._graph_error, self._distorter = None, None, None
+            self._modes.clear()
+            self.scratch.clear()
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """One instant of the design.
+
+    ``arrays`` are the truth (read-only numpy arrays: numbers [N], Cartesian positions [N, 3] in Angstrom, not wrapped
+    into the cell so that motion stays continuous, cell [3, 3] with row vectors or None); :attr:`structure` gives a
+    fresh pymatgen object each time, which may be changed freely without touching the design.
+
+    ``amplitudes``: mode key -> Angstrom, absolute, relative to the structure of history node ``base``. ``version``
+    grows by at least one with every replacement; ``node`` is the history node the state belongs to; a ``preview``
+    differs from that node and is not in the history yet. ``graph`` and ``modes`` belong to the base structure: a
+    distortion keeps bonds. ``achieved`` (mode key -> Angstrom) and ``cost`` (Angstrom per motif) say how well the
+    network of motifs could follow the amplitudes; ``notes`` are sentences a designer should read (a distortion that
+    did not converge, ...).
+    """
+
+    arrays: AtomArrays
+    reference: Reference = field(repr=False)
+    selection: Selection = Selection()
+    amplitudes: Mapping[str, float] = field(default_factory=frozen_mapping)
+    base: int = 0
+    latent: Latent = field(default_factory=Latent, repr=False)
+    version: int = 0
+    node: int = 0
+    preview: bool = False
+    label: str = "Open"
+    achieved: Mapping[str, float] = field(default_factory=frozen_mapping, repr=False)
+    cost: tuple[float, ...] = field(default=(), repr=False)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def structure(self) -> Structure | Molecule:
+        """A fresh pymatgen Structure (with a cell) or Molecule of this state."""
+        return from_arrays(self.arrays, like=self.reference.template)
+
+    @property
+    def graph(self) -> MotifGraph | None:
+        """Motif graph of the base structure; None when none could be found (``reference.graph_error`` says why)."""
+        return self.reference.graph
+
+    @property
+    def modes(self) -> tuple[Mode, ...]:
+        """Distortion modes of the picked motif in the picked scope; () when no motif is picked."""
+        return self.reference.modes(self.selection.motif, self.selection.scope)
+
+    @property
+    def formula(self) -> str:
+        """Reduced formula."""
+        return formula(self.arrays.numbers)
+
+    def __repr__(self) -> str:
+        kind = "preview" if self.preview else "state"
+        what = f"{self.formula}, {len(self.arrays.numbers)} atoms, {self.label!r}"
+        return f"<{kind} {self.version} of node {self.node}: {what}>"
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an observer is told: the state before, the state now, and the edit when one was committed.
+
+    ``action``: "edit", "preview", "cancel", "select", "undo", "redo", "goto" or "locate".
+    """
+
+    previous: State
+    state: State
+    edit: Edit | None = None
+    action: str = "edit"
+
+
+def formula(numbers: Iterable[int]) -> str:
+    """Reduced formula of atomic numbers, as pymatgen writes it."""
+    from pymatgen.core import Composition, Element
+
+    counts: dict[str, int] = {}
+    for z in numbers:
+        symbol = Element.from_Z(int(z)).symbol
+        counts[symbol] = counts.get(symbol, 0) + 1
+    return Composition(counts).reduced_formula
+
+
+def first_state(structure: Structure | Molecule, label: str) -> State:
+    """The state of node 0."""
+    arrays = frozen_arrays(to_arrays(structure))
+    return State(arrays=arrays, reference=Reference(arrays, structure.copy()), label=label)
+
+
+def rebased(state: State, arrays: AtomArrays, template: Structure | Molecule | None = None) -> State:
+    """``state`` on a new base structure: amplitudes reset, motif graph to be found anew, the pick kept where it still
+    exists.
+
+    The base index is set when the state is committed.
+    """
+    arrays = frozen_arrays(arrays)
+    reference = Reference(arrays, state.reference.template if template is None else template)
+    latent = replace(state.latent, stale=True)
+    return replace(
+        state,
+        arrays=arrays,
+        reference=reference,
+        amplitudes=frozen_mapping(),
+        latent=latent,
+        achieved=frozen_mapping(),
+        cost=(),
+        notes=(),
+    )
+
+
+def same_pick(old: State, new: State) -> Selection:
+    """The selection of ``old`` carried over to ``new`` by the motif's centre site; dropped where it no longer
+    exists."""
+    pick = old.selection
+    count = len(new.arrays.numbers)
+    atoms = tuple(a for a in pick.atoms if a < count)
+    if pick.motif is None:
+        return replace(pick, atoms=atoms)
+    graph = old.graph
+    motif = None
+    if graph is not None and pick.motif < len(graph.motifs) and new.graph is not None:
+        centre = graph.motifs[pick.motif].centre
+        found = [m.index for m in new.graph.motifs if m.centre == centre]
+        motif = found[0] if found else None
+    return Selection(motif=motif, scope=pick.scope, atoms=atoms)

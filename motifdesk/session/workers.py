@@ -1,0 +1,344 @@
+"""How each kind of edit is computed. A worker belongs to one gesture: ``update`` for every preview, ``finish`` once
+at commit.
+
+Workers read the state that the gesture started from and return :class:`Draft` objects; they never touch the session,
+so an error in one leaves the design as it was. Edits that need codec and map are in
+:mod:`motifdesk.session.map_workers`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from motifdesk.session.services import Services
+from motifdesk.session.state import State, formula, frozen_arrays, frozen_mapping, rebased, same_pick
+from motifdesk.structures.arrays import AtomArrays, to_arrays
+from motifdesk.structures.errors import SessionError
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A computed but not yet installed state with the edit that describes it."""
+
+    state: State
+    name: str
+    parameters: Mapping[str, Any] = field(default_factory=frozen_mapping)
+    seed: int = 0
+    rebase: bool = True
+    """Whether the committed node becomes the base that later amplitudes are measured from."""
+
+
+class Worker:
+    """Base of all workers. ``origin``: the committed state the gesture starts from."""
+
+    kind = ""
+    quick = True
+    """False for work that takes seconds: a one-shot call then does not make other callers wait for it."""
+
+    def __init__(self, services: Services, origin: State) -> None:
+        self.services = services
+        self.origin = origin
+        self.cancelled = False
+
+    def update(self, *args: Any, **kwargs: Any) -> Draft:
+        """The state for these parameters (absolute, relative to ``origin``)."""
+        raise NotImplementedError
+
+    def finish(self, draft: Draft) -> Draft:
+        """What only a committed state needs: the pick carried over to the new motif graph."""
+        if not draft.rebase:
+            return draft
+        return replace(draft, state=replace(draft.state, selection=same_pick(self.origin, draft.state)))
+
+    @classmethod
+    def replay(cls, services: Services, origin: State, parameters: Mapping[str, Any], seed: int) -> Draft:
+        """The same edit again from its stored parameters."""
+        worker = cls(services, origin)
+        return worker.finish(worker.update(**dict(parameters)))
+
+
+def finite(values: Any, what: str, shape: tuple[int, ...] | None = None) -> np.ndarray:
+    """``values`` as finite float64 numbers of the given shape, or a SessionError that names them."""
+    try:
+        array = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise SessionError(f"{what} is not made of numbers: {values!r}", remedy="give plain numbers") from None
+    if shape is not None and array.shape != shape:
+        raise SessionError(f"{what} has shape {array.shape}, wanted {shape}", remedy=f"give numbers of shape {shape}")
+    if not np.isfinite(array).all():
+        raise SessionError(f"{what} is not finite: {values!r}", remedy="give finite numbers")
+    return array
+
+
+def sound(arrays: AtomArrays, what: str) -> AtomArrays:
+    """``arrays`` if they can be a structure at all (finite, cell of positive volume), else a SessionError."""
+    fine = bool(np.isfinite(arrays.positions).all())
+    if arrays.cell is not None:
+        fine = fine and bool(np.isfinite(arrays.cell).all()) and abs(float(np.linalg.det(arrays.cell))) > 1e-6
+    if not fine:
+        raise SessionError(
+            "the result has no finite positions or a flat cell", where=what, remedy="try a smaller change"
+        )
+    return arrays
+
+
+class Distort(Worker):
+    """Move motifs along their modes. Amplitudes in Angstrom, absolute, relative to the base structure; zero
+    releases a mode."""
+
+    kind = "distort"
+
+    def _key(self, mode: Any) -> str:
+        if isinstance(mode, str):
+            for known in self.origin.modes:
+                if mode in (known.key, known.label):
+                    return known.key
+            return mode
+        key = getattr(mode, "key", None)
+        if not isinstance(key, str):
+            raise SessionError(
+                f"{mode!r} is not a mode", where="distort", remedy="use a mode of session.state.modes or its key"
+            )
+        return key
+
+    def _name(self, changed: Mapping[str, float]) -> str:
+        if not changed:
+            return "Distort"
+        labels = {m.key: m.label for m in self.origin.modes}
+        first, amplitude = next(iter(changed.items()))
+        text = f"{labels.get(first, first)} {amplitude:+.3f} Å"
+        return text if len(changed) == 1 else f"{text} and {len(changed) - 1} more"
+
+    def update(self, amplitudes: Mapping[Any, float] | None = None) -> Draft:
+        """``amplitudes``: {mode or key: Angstrom}; modes not named keep the amplitude they have."""
+        if not isinstance(amplitudes, Mapping):
+            raise SessionError(
+                f"amplitudes are {type(amplitudes).__name__}",
+                where="distort",
+                remedy="give a mapping {mode or key: Angstrom}",
+            )
+        asked = {self._key(k): float(finite(v, f"amplitude of {self._key(k)}", ())) for k, v in amplitudes.items()}
+        wanted = {k: v for k, v in {**self.origin.amplitudes, **asked}.items() if v != 0.0}
+        reference = self.origin.reference
+        achieved: Mapping[str, float] = {}
+        cost: tuple[float, ...] = ()
+        notes: tuple[str, ...] = ()
+        known = {k for k in asked if k not in wanted}
+        if wanted or known:
+            # solved even when all are zero if a key is new, so that a misspelt key is an error and not silence
+            solved = reference.distorter.solve(wanted or {k: 0.0 for k in known})
+        if wanted:
+            arrays = AtomArrays(self.origin.arrays.numbers, solved.positions, solved.cell)
+            achieved, cost = dict(solved.achieved), tuple(float(c) for c in np.asarray(solved.cost).ravel())
+            notes = self._notes(solved, wanted)
+        else:
+            arrays = reference.arrays
+        state = replace(
+            self.origin,
+            arrays=frozen_arrays(sound(arrays, "distort")),
+            amplitudes=frozen_mapping(wanted),
+            achieved=frozen_mapping(achieved),
+            cost=cost,
+            notes=notes,
+            latent=replace(self.origin.latent, stale=True),
+        )
+        changed = {k: v for k, v in asked.items() if v != self.origin.amplitudes.get(k, 0.0)}
+        parameters = {"amplitudes": {**{k: 0.0 for k in self.origin.amplitudes}, **wanted}}
+        return Draft(state, self._name(changed or asked), parameters, rebase=False)
+
+    @staticmethod
+    def _notes(solved: Any, wanted: Mapping[str, float]) -> tuple[str, ...]:
+        notes = []
+        off = [k for k, v in wanted.items() if abs(solved.achieved.get(k, v) - v) > max(0.01, 0.1 * abs(v))]
+        if off:
+            worst = max(off, key=lambda k: abs(solved.achieved[k] - wanted[k]))
+            notes.append(
+                f"the network allows {solved.achieved[worst]:+.3f} Å of {worst} where {wanted[worst]:+.3f} Å were asked"
+            )
+        if not solved.converged:
+            notes.append("the distortion has not converged")
+        return tuple(notes)
+
+
+class Strain(Worker):
+    """Deform the cell with the fractional coordinates kept."""
+
+    kind = "strain"
+
+    def update(self, matrix: Any = None, *, volume: float | None = None) -> Draft:
+        """``matrix``: strain eta [3, 3] (symmetrised; new cell rows = cell (1 + eta)); ``volume``: factor on the
+        volume."""
+        arrays = self.origin.arrays
+        if arrays.cell is None:
+            raise SessionError("a molecule has no cell to strain", where="strain", remedy="open a crystal")
+        if (matrix is None) == (volume is None):
+            raise SessionError(
+                "give either a strain matrix or a volume factor", where="strain", remedy="strain(volume=1.02)"
+            )
+        if volume is not None:
+            factor = float(finite(volume, "volume factor", ()))
+            if not 0.1 <= factor <= 10.0:
+                raise SessionError(f"volume factor {factor:g}", where="strain", remedy="choose it between 0.1 and 10")
+            deformation = np.eye(3) * factor ** (1.0 / 3.0)
+            name, parameters = f"Volume x {factor:.4g}", {"volume": factor}
+        else:
+            eta = finite(matrix, "strain matrix", (3, 3))
+            eta = 0.5 * (eta + eta.T)
+            if np.linalg.eigvalsh(eta)[0] <= -0.5 or np.linalg.eigvalsh(eta)[-1] > 1.0:
+                raise SessionError(
+                    "the strain halves or doubles the cell", where="strain", remedy="stay within -50 % and +100 %"
+                )
+            deformation = np.eye(3) + eta
+            trace = 100.0 * (float(np.linalg.det(deformation)) - 1.0)
+            name, parameters = f"Strain (volume {trace:+.2f} %)", {"matrix": eta.tolist()}
+        strained = AtomArrays(arrays.numbers, arrays.positions @ deformation, arrays.cell @ deformation)
+        return Draft(rebased(self.origin, sound(strained, "strain")), name, parameters)
+
+
+class Substitute(Worker):
+    """Put other species on sites."""
+
+    kind = "substitute"
+
+    def update(self, sites: Mapping[Any, Any] | Iterable[int] | int, species: Any = None) -> Draft:
+        """``sites``: {site index: species}, or indices (one or several) with one ``species`` (symbol or Element)."""
+        from pymatgen.core import Element
+
+        count = len(self.origin.arrays.numbers)
+        if isinstance(sites, Mapping):
+            pairs = list(sites.items())
+        else:
+            many = [sites] if isinstance(sites, (int, np.integer, str)) else list(sites)
+            pairs = [(site, species) for site in many]
+        if not pairs:
+            raise SessionError("no sites given", where="substitute", remedy="name at least one site index")
+        wanted: dict[int, str] = {}
+        for site, which in pairs:
+            try:
+                index = int(site)
+                symbol = Element(which if isinstance(which, str) else getattr(which, "symbol", str(which))).symbol
+            except (TypeError, ValueError):
+                raise SessionError(
+                    f"cannot put {which!r} on site {site!r}",
+                    where="substitute",
+                    remedy="give site indices and element symbols",
+                ) from None
+            if not 0 <= index < count:
+                raise SessionError(f"there is no site {index}", where="substitute", remedy=f"choose 0 ... {count - 1}")
+            wanted[index] = symbol
+        structure = self.origin.structure
+        for index, symbol in wanted.items():
+            structure.replace(index, symbol) if hasattr(structure, "lattice") else structure.__setitem__(index, symbol)
+        numbers = np.array(self.origin.arrays.numbers)
+        for index, symbol in wanted.items():
+            numbers[index] = Element(symbol).Z
+        arrays = AtomArrays(numbers, self.origin.arrays.positions, self.origin.arrays.cell)
+        kinds = ", ".join(sorted(set(wanted.values())))
+        name = f"Put {kinds} on {'site' if len(wanted) == 1 else f'{len(wanted)} sites'}"
+        if len(wanted) == 1:
+            name += f" {next(iter(wanted))}"
+        return Draft(rebased(self.origin, arrays, structure), name, {"sites": {str(k): v for k, v in wanted.items()}})
+
+
+class SetStructure(Worker):
+    """Replace the design by another structure (anything ``motifdesk.read`` accepts)."""
+
+    kind = "set_structure"
+
+    def update(self, structure: Any) -> Draft:
+        """``structure``: path, Structure, Molecule, ase.Atoms, or the dictionary of one (``as_dict``)."""
+        from motifdesk.structures import read
+
+        new = structure_from_dict(structure) if isinstance(structure, Mapping) else read(structure)
+        state = rebased(self.origin, to_arrays(new), new)
+        return Draft(state, f"Set {formula(state.arrays.numbers)}", {"structure": plain_dict(new)})
+
+    def finish(self, draft: Draft) -> Draft:
+        """Another structure has other motifs: nothing stays picked."""
+        return replace(
+            draft, state=replace(draft.state, selection=replace(self.origin.selection, motif=None, atoms=()))
+        )
+
+
+class Symmetrize(Worker):
+    """Average positions and cell over the space group found within a tolerance; atoms, cell choice and orientation
+    stay."""
+
+    kind = "symmetrize"
+
+    def update(self, tolerance: float = 0.1) -> Draft:
+        """``tolerance`` in Angstrom: how far atoms may be from their symmetric places."""
+        from motifdesk.structures.symmetry import space_group, symmetry_operations
+
+        arrays = self.origin.arrays
+        if arrays.cell is None:
+            raise SessionError("a molecule has no space group", where="symmetrize", remedy="open a crystal")
+        tolerance = float(finite(tolerance, "tolerance", ()))
+        if not 0.0 < tolerance <= 1.0:
+            raise SessionError(f"tolerance {tolerance:g} Å", where="symmetrize", remedy="choose it between 0 and 1 Å")
+        structure = self.origin.structure
+        rotations, translations = symmetry_operations(structure, tolerance)
+        averaged = average_over_group(arrays, np.asarray(rotations, dtype=float), np.asarray(translations, dtype=float))
+        group = space_group(structure, tolerance)
+        name = f"Snap to {group.symbol} ({tolerance:g} Å)"
+        return Draft(rebased(self.origin, sound(averaged, "symmetrize")), name, {"tolerance": tolerance})
+
+
+def average_over_group(arrays: AtomArrays, rotations: np.ndarray, translations: np.ndarray) -> AtomArrays:
+    """Positions and metric averaged over operations x' = W x + w (fractional, column convention); orientation kept.
+
+    ``rotations`` [G, 3, 3], ``translations`` [G, 3]. Each image is assigned to the nearest site of its species.
+    """
+    cell = np.asarray(arrays.cell)
+    frac = arrays.positions @ np.linalg.inv(cell)
+    total = np.zeros_like(frac)
+    same = arrays.numbers[:, None] == arrays.numbers[None, :]
+    for rotation, translation in zip(rotations, translations, strict=True):
+        image = frac @ rotation.T + translation
+        delta = image[:, None, :] - frac[None, :, :]
+        delta -= np.round(delta)
+        distance = np.linalg.norm(delta @ cell, axis=-1)
+        target = np.where(same, distance, np.inf).argmin(axis=1)
+        total[target] += delta[np.arange(len(frac)), target]
+    frac = frac + total / len(rotations)
+    metric = cell @ cell.T
+    # basis rows transform as a' = W^T a, hence the metric as W^T G W
+    mean = np.einsum("gji,jk,gkl->il", rotations, metric, rotations) / len(rotations)
+    inverse = np.linalg.inv(cell)
+    stretch = inverse @ mean @ inverse.T
+    values, vectors = np.linalg.eigh(0.5 * (stretch + stretch.T))
+    deformation = vectors @ np.diag(np.sqrt(values)) @ vectors.T
+    new_cell = cell @ deformation
+    return AtomArrays(arrays.numbers, frac @ new_cell, new_cell)
+
+
+def plain_dict(structure: Any) -> dict[str, Any]:
+    """``structure.as_dict()`` with only JSON types and finite numbers (properties that are not are left out)."""
+    import json
+
+    whole = structure.as_dict()
+    try:
+        return json.loads(json.dumps(whole, allow_nan=False))
+    except (TypeError, ValueError):
+        bare = structure.copy()
+        bare.properties = {}
+        for name in list(bare.site_properties):
+            bare.remove_site_property(name)
+        return json.loads(json.dumps(bare.as_dict(), allow_nan=False))
+
+
+def structure_from_dict(data: Mapping[str, Any]) -> Any:
+    """The Structure or Molecule of a pymatgen dictionary."""
+    from pymatgen.core import Molecule, Structure
+
+    try:
+        kind = Structure if "lattice" in data else Molecule
+        return kind.from_dict(dict(data))
+    except Exception as error:
+        raise SessionError(
+            f"not a pymatgen structure ({error})", where="structure", remedy="give Structure.as_dict()"
+        ) from None
