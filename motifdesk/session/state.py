@@ -32,21 +32,6 @@ def frozen_mapping(mapping: Mapping[str, Any] | None = None) -> Mapping[str, Any
     return MappingProxyType(dict(mapping or {}))
 
 
-def frozen_arrays(arrays: AtomArrays) -> AtomArrays:
-    """A copy of ``arrays`` whose numpy arrays refuse to be written to (float64 positions and cell in Angstrom,
-    rows)."""
-
-    def locked(values: Any, dtype: type) -> np.ndarray:
-        copy = np.array(values, dtype=dtype)
-        copy.setflags(write=False)
-        return copy
-
-    cell = None if arrays.cell is None else locked(arrays.cell, np.float64)
-    return AtomArrays(
-        numbers=locked(arrays.numbers, np.int64), positions=locked(arrays.positions, np.float64), cell=cell
-    )
-
-
 @dataclass(frozen=True)
 class Selection:
     """What is picked: a motif (index into ``state.graph.motifs``) with the scope its handles act on, and single
@@ -255,7 +240,7 @@ def formula(numbers: Iterable[int]) -> str:
 
 def first_state(structure: Structure | Molecule, label: str) -> State:
     """The state of node 0."""
-    arrays = frozen_arrays(to_arrays(structure))
+    arrays = to_arrays(structure)
     return State(arrays=arrays, reference=Reference(arrays, structure.copy()), label=label)
 
 
@@ -265,7 +250,6 @@ def rebased(state: State, arrays: AtomArrays, template: Structure | Molecule | N
 
     The base index is set when the state is committed.
     """
-    arrays = frozen_arrays(arrays)
     reference = Reference(arrays, state.reference.template if template is None else template)
     latent = replace(state.latent, stale=True)
     return replace(

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from motifdesk.session.services import Services
-from motifdesk.session.state import State, formula, frozen_arrays, frozen_mapping, rebased, same_pick
+from motifdesk.session.state import State, formula, frozen_mapping, rebased, same_pick
 from motifdesk.structures.arrays import AtomArrays, to_arrays
 from motifdesk.structures.errors import SessionError
 
@@ -74,18 +74,6 @@ def finite(values: Any, what: str, shape: tuple[int, ...] | None = None) -> np.n
     return array
 
 
-def sound(arrays: AtomArrays, what: str) -> AtomArrays:
-    """``arrays`` if they can be a structure at all (finite, cell of positive volume), else a SessionError."""
-    fine = bool(np.isfinite(arrays.positions).all())
-    if arrays.cell is not None:
-        fine = fine and bool(np.isfinite(arrays.cell).all()) and abs(float(np.linalg.det(arrays.cell))) > 1e-6
-    if not fine:
-        raise SessionError(
-            "the result has no finite positions or a flat cell", where=what, remedy="try a smaller change"
-        )
-    return arrays
-
-
 class Distort(Worker):
     """Move motifs along their modes. Amplitudes in Angstrom, absolute, relative to the base structure; zero
     releases a mode."""
@@ -139,7 +127,7 @@ class Distort(Worker):
             arrays = reference.arrays
         state = replace(
             self.origin,
-            arrays=frozen_arrays(sound(arrays, "distort")),
+            arrays=arrays,
             amplitudes=frozen_mapping(wanted),
             achieved=frozen_mapping(achieved),
             cost=cost,
@@ -196,7 +184,7 @@ class Strain(Worker):
             trace = 100.0 * (float(np.linalg.det(deformation)) - 1.0)
             name, parameters = f"Strain (volume {trace:+.2f} %)", {"matrix": eta.tolist()}
         strained = AtomArrays(arrays.numbers, arrays.positions @ deformation, arrays.cell @ deformation)
-        return Draft(rebased(self.origin, sound(strained, "strain")), name, parameters)
+        return Draft(rebased(self.origin, strained), name, parameters)
 
 
 class Substitute(Worker):
@@ -230,9 +218,6 @@ class Substitute(Worker):
             if not 0 <= index < count:
                 raise SessionError(f"there is no site {index}", where="substitute", remedy=f"choose 0 ... {count - 1}")
             wanted[index] = symbol
-        structure = self.origin.structure
-        for index, symbol in wanted.items():
-            structure.replace(index, symbol) if hasattr(structure, "lattice") else structure.__setitem__(index, symbol)
         numbers = np.array(self.origin.arrays.numbers)
         for index, symbol in wanted.items():
             numbers[index] = Element(symbol).Z
@@ -241,7 +226,7 @@ class Substitute(Worker):
         name = f"Put {kinds} on {'site' if len(wanted) == 1 else f'{len(wanted)} sites'}"
         if len(wanted) == 1:
             name += f" {next(iter(wanted))}"
-        return Draft(rebased(self.origin, arrays, structure), name, {"sites": {str(k): v for k, v in wanted.items()}})
+        return Draft(rebased(self.origin, arrays), name, {"sites": {str(k): v for k, v in wanted.items()}})
 
 
 class SetStructure(Worker):
@@ -285,7 +270,7 @@ class Symmetrize(Worker):
         averaged = average_over_group(arrays, np.asarray(rotations, dtype=float), np.asarray(translations, dtype=float))
         group = space_group(structure, tolerance)
         name = f"Snap to {group.symbol} ({tolerance:g} Å)"
-        return Draft(rebased(self.origin, sound(averaged, "symmetrize")), name, {"tolerance": tolerance})
+        return Draft(rebased(self.origin, averaged), name, {"tolerance": tolerance})
 
 
 def average_over_group(arrays: AtomArrays, rotations: np.ndarray, translations: np.ndarray) -> AtomArrays:

@@ -1,0 +1,204 @@
+"""Edits that follow the map: dragging the probe (warm start, the same atoms) and cold decoding of a point or a
+code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from motifdesk.session.services import Services
+from motifdesk.session.state import Latent, State, frozen_mapping, rebased
+from motifdesk.session.workers import Draft, Worker, finite
+from motifdesk.structures.arrays import to_arrays
+from motifdesk.structures.errors import SessionError
+
+DRAG_STEPS = 2
+"""Refinement steps per frame of a drag: two keep a frame of 20 atoms near 0.1 s on two cores."""
+
+
+def root_of(code: Any) -> np.ndarray:
+    """The root vector, float32 [D], of a code, of codes holding one structure, or of plain numbers."""
+    root = np.asarray(getattr(code, "root", code), dtype=np.float32)
+    if root.ndim == 2 and len(root) == 1:
+        root = root[0]
+    if root.ndim != 1 or not np.isfinite(root).all():
+        raise SessionError(
+            f"a code of shape {list(root.shape)}",
+            where="code",
+            remedy="give one finite root vector (codes[k] or its .root)",
+        )
+    return root
+
+
+def point(xy: Any) -> tuple[float, float]:
+    """Two finite map coordinates."""
+    x, y = finite(xy, "map point", (2,))
+    return float(x), float(y)
+
+
+def land(services: Services, codes: Any) -> tuple[float, float]:
+    """Where codes of one structure lie on the map."""
+    x, y = np.asarray(services.atlas.project(codes), dtype=float).reshape(-1, 2)[0]
+    return float(x), float(y)
+
+
+def located(services: Services, state: State) -> Latent:
+    """The latent of a state computed from its real structure: encoded, placed on the map, its properties predicted."""
+    codes = services.codec.encode([state.structure])
+    predictions = {name: float(np.asarray(v).reshape(-1)[0]) for name, v in services.codec.predict(codes).items()}
+    return replace(
+        state.latent,
+        root=root_of(codes),
+        xy=land(services, codes),
+        predictions=frozen_mapping({k: v for k, v in predictions.items() if np.isfinite(v)}),
+        stale=False,
+    )
+
+
+class Drag(Worker):
+    """Follow a pointer over the map: each point is lifted to a code and the atoms move a few refinement steps towards
+    it.
+
+    Composition "keep": only the geometry follows; "follow": the species may follow too. The waypoints *as processed*
+    are the recipe (a pointer event that was overtaken moved nothing), so that a replay takes the same path.
+    """
+
+    kind = "drag"
+
+    def __init__(self, services: Services, origin: State, composition: str = "keep", steps: int = DRAG_STEPS) -> None:
+        super().__init__(services, origin)
+        if composition not in ("keep", "follow"):
+            raise SessionError(f"unknown composition {composition!r}", where="drag", remedy="choose keep or follow")
+        self.composition = composition
+        self.steps = int(steps)
+        self.waypoints: list[tuple[float, float]] = []
+        self._follower: Any = None
+
+    def update(self, xy: Any) -> Draft:
+        """``xy``: a point of the map. One frame of motion towards it from where the last frame ended."""
+        target = point(xy)
+        if self._follower is None:
+            self._follower = self.services.codec.follower(self.origin.structure, self.composition)
+        code = self.services.atlas.lift(target)
+        frame = self._follower.step(code, steps=self.steps)
+        self.waypoints.append(target)
+        arrays = frame.arrays
+        latent = replace(
+            self.origin.latent,
+            target_xy=target,
+            residual=float(frame.residual),
+            converged=bool(frame.converged),
+            source="drag",
+            composition=self.composition,
+            stale=True,
+        )
+        # the preview keeps graph, bonds and pick of the origin: the same atoms move
+        state = replace(
+            self.origin, arrays=arrays, latent=latent, amplitudes=frozen_mapping(), achieved=frozen_mapping(), cost=()
+        )
+        return Draft(state, self._name(target), self._recipe())
+
+    def _name(self, target: tuple[float, float]) -> str:
+        return f"Drag to ({target[0]:.2f}, {target[1]:.2f})"
+
+    def _recipe(self) -> dict[str, Any]:
+        return {"waypoints": [list(w) for w in self.waypoints], "composition": self.composition, "steps": self.steps}
+
+    def finish(self, draft: Draft) -> Draft:
+        """New base, motifs found anew, and the landing point of the re-encoded structure."""
+        state = rebased(draft.state, draft.state.arrays)
+        state = replace(state, latent=replace(located(self.services, state), stale=False))
+        return super().finish(replace(draft, state=state))
+
+    @classmethod
+    def replay(cls, services: Services, origin: State, parameters: Mapping[str, Any], seed: int) -> Draft:
+        """Go through the stored waypoints again."""
+        worker = cls(services, origin, parameters["composition"], parameters["steps"])
+        draft = None
+        for waypoint in parameters["waypoints"]:
+            draft = worker.update(waypoint)
+        if draft is None:
+            raise SessionError("a drag without waypoints", where="replay", remedy="the file was altered")
+        return worker.finish(draft)
+
+
+class Decode(Worker):
+    """Cold decode: propose crystals for a point of the map or a code, refine them, put the best on the desk."""
+
+    kind = "decode"
+    quick = False
+
+    def __init__(
+        self,
+        services: Services,
+        origin: State,
+        seed: int = 0,
+        progress: Callable[..., Any] | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(services, origin)
+        self.seed = int(seed)
+        self.progress = progress
+        self.options = options
+
+    def update(self, target: Any) -> Draft:
+        """``target``: map point (x, y), or a code (``codes[k]``, or its root vector)."""
+        codec = self.services.codec
+        is_code = hasattr(target, "root") or np.size(target) != 2
+        if is_code:
+            xy, root = None, root_of(target)
+        else:
+            xy = point(target)
+            root = root_of(self.services.atlas.lift(xy))
+        decoded = codec.decode(self._codes(root), seed=self.seed, progress=self._report, **self.options)[0]
+        if decoded.structure is None:
+            raise SessionError(
+                "nothing could be decoded there", where="decode", remedy="try another point or another seed"
+            )
+        arrays = to_arrays(decoded.structure)
+        state = rebased(self.origin, arrays, decoded.structure)
+        latent = Latent(
+            target_xy=xy,
+            residual=float(decoded.residual),
+            converged=bool(decoded.converged),
+            source=str(decoded.source),
+            composition="follow",
+        )
+        state = replace(state, latent=latent)
+        where = f"({xy[0]:.2f}, {xy[1]:.2f})" if xy else "a code"
+        parameters = {
+            "target": [float(v) for v in root],
+            "xy": None if xy is None else list(xy),
+            "options": self.options,
+        }
+        return Draft(state, f"Decode {state.formula} at {where}", parameters, self.seed)
+
+    @staticmethod
+    def _codes(root: np.ndarray) -> Any:
+        from motifdesk.codec import Codes
+
+        return Codes(root=root[None])
+
+    def _report(self, *args: Any, **kwargs: Any) -> None:
+        if self.cancelled:
+            raise SessionError("the decode was cancelled", where="decode", remedy="the design is unchanged")
+        if self.progress is not None:
+            self.progress(*args, **kwargs)
+
+    def finish(self, draft: Draft) -> Draft:
+        """Other atoms: nothing stays picked; the landing point of the re-encoded structure."""
+        state = replace(draft.state, selection=replace(draft.state.selection, motif=None, atoms=()))
+        return replace(draft, state=replace(state, latent=located(self.services, state)))
+
+    @classmethod
+    def replay(cls, services: Services, origin: State, parameters: Mapping[str, Any], seed: int) -> Draft:
+        """Decode the stored code again with the stored seed (the map is not needed)."""
+        worker = cls(services, origin, seed=seed, **parameters["options"])
+        draft = worker.update(np.asarray(parameters["target"], dtype=np.float32))
+        if parameters["xy"] is not None:
+            xy = point(parameters["xy"])
+            draft = replace(draft, state=replace(draft.state, latent=replace(draft.state.latent, target_xy=xy)))
+        return worker.finish(draft)
