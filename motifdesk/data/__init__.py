@@ -1,5 +1,7 @@
-"""The data that comes with MotifDesk: corpora, examples, weights, the fitted map. ``SOURCES.md`` tells each one's origin,
-licence and citation."""
+"""The data that comes with MotifDesk: corpora, examples, weights, the fitted map.
+
+``SOURCES.md`` tells the origin, licence and citation of each.
+"""
 
 from __future__ import annotations
 
@@ -9,5 +11,5 @@ _ROOT = Path(__file__).resolve().parent
 
 
 def path(*parts: str) -> Path:
-    """The file or folder of bundled data named by `parts`, for instance ``path("corpora", "mp_20.npz")``; it may be missing."""
+    """The bundled file or folder named by `parts`, as in ``path("corpora", "mp_20.npz")``; it may be missing."""
     return _ROOT.joinpath(*parts)

@@ -71,4 +71,4 @@ def one_line(text: object, limit: int = 300) -> str:
     if len(flat) <= limit:
         return flat
     head = math.ceil((limit - 3) * 2 / 3)
-    return f"{flat[:head]}...{flat[len(flat) - (limit - 3 - head):]}"
+    return f"{flat[:head]}...{flat[len(flat) - (limit - 3 - head) :]}"

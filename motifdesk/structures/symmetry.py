@@ -1,0 +1,87 @@
+"""Space groups, operations and equivalent sites at a stated tolerance.
+
+Through moyopy: 0.2-4 ms a structure, the conventions and answers of spglib.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .arrays import AtomArrays, to_arrays
+from .errors import StructureError
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+
+@dataclass(frozen=True)
+class SpaceGroup:
+    """A space-group type found at a tolerance: ITA number 1-230, Hermann-Mauguin symbol, tolerance in Angstrom."""
+
+    number: int
+    symbol: str
+    tolerance: float
+
+    def __str__(self) -> str:
+        return f"{self.symbol} ({self.number}) within {self.tolerance:g} A"
+
+
+def space_group(structure: Structure | AtomArrays, tolerance: float = 0.01) -> SpaceGroup:
+    """The space group of a crystal when atoms may be `tolerance` Angstrom off their ideal places.
+
+    Raises
+    ------
+    StructureError
+        a molecule, a tolerance that is not positive, or a structure in which no symmetry search converges.
+    """
+    found = dataset(structure, tolerance)
+    return SpaceGroup(int(found.number), short_symbol(found), float(tolerance))
+
+
+def symmetry_operations(structure: Structure | AtomArrays, tolerance: float = 0.01) -> tuple[np.ndarray, np.ndarray]:
+    """Rotations int64 [G, 3, 3] and translations float64 [G, 3] of the *given* cell.
+
+    They act on fractional columns, x' = W x + w. A non-primitive cell's pure translations are among them.
+    Errors as `space_group`.
+    """
+    operations = dataset(structure, tolerance).operations
+    return np.array(operations.rotations, dtype=np.int64), np.array(operations.translations, dtype=np.float64)
+
+
+def equivalent_sites(structure: Structure | AtomArrays, tolerance: float = 0.01) -> np.ndarray:
+    """int64 [N]: for each site the first site of its crystallographic orbit. Errors as `space_group`."""
+    return np.array(dataset(structure, tolerance).orbits, dtype=np.int64)
+
+
+def dataset(structure: Structure | AtomArrays, tolerance: float) -> Any:
+    """moyopy's full answer (``MoyoDataset``) for this package's other rooms; errors as `space_group`."""
+    import moyopy
+
+    if not (math.isfinite(tolerance) and tolerance > 0):
+        raise StructureError(f"a symmetry tolerance of {tolerance} A", remedy="give a positive number such as 0.01")
+    arrays = to_arrays(structure)
+    if arrays.cell is None:
+        raise StructureError(
+            "a molecule has no space group", where=arrays.formula, remedy="give a crystal (a Structure with a cell)"
+        )
+    cell = moyopy.Cell(arrays.cell.tolist(), arrays.fractional.tolist(), arrays.numbers.tolist())
+    try:
+        return moyopy.MoyoDataset(cell, symprec=float(tolerance))
+    except Exception as error:  # moyopy raises ValueError and, in some releases, its own type
+        raise StructureError(
+            f"no space group found within {tolerance:g} A ({error})",
+            where=arrays.formula,
+            remedy="try a smaller tolerance, or check for atoms that are nearly on one site",
+        ) from error
+
+
+def short_symbol(found: Any) -> str:
+    """Short Hermann-Mauguin symbol without blanks, as printed in papers: "Fd-3m", "P2_1/c"."""
+    import moyopy
+
+    entry = moyopy.SpaceGroupType(int(found.number))
+    return str(entry.hm_short).replace(" ", "")
