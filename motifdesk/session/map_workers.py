@@ -67,6 +67,7 @@ class Drag(Worker):
     """
 
     kind = "drag"
+    quick = False
 
     def __init__(self, services: Services, origin: State, composition: str = "keep", steps: int = DRAG_STEPS) -> None:
         super().__init__(services, origin)
@@ -77,9 +78,21 @@ class Drag(Worker):
         self.waypoints: list[tuple[float, float]] = []
         self._follower: Any = None
 
-    def update(self, xy: Any) -> Draft:
-        """``xy``: a point of the map. One frame of motion towards it from where the last frame ended."""
+    def update(self, xy: Any, frames: int = 1) -> Draft:
+        """``xy``: a point of the map. One frame of motion towards it from where the last frame ended.
+
+        With several ``frames`` the way there, from where the design lies on the map, is taken in equal parts.
+        """
         target = point(xy)
+        if int(frames) < 1:
+            raise SessionError(f"{frames} frames", where="drag", remedy="give at least one")
+        if int(frames) > 1:
+            start = self._start()
+            for k in range(1, int(frames)):
+                part = k / int(frames)
+                self.update((start[0] + part * (target[0] - start[0]), start[1] + part * (target[1] - start[1])))
+                if self.cancelled:
+                    break
         if self._follower is None:
             self._follower = self.services.codec.follower(self.origin.structure, self.composition)
         code = self.services.atlas.lift(target)
@@ -100,6 +113,12 @@ class Drag(Worker):
             self.origin, arrays=arrays, latent=latent, amplitudes=frozen_mapping(), achieved=frozen_mapping(), cost=()
         )
         return Draft(state, self._name(target), self._recipe())
+
+    def _start(self) -> tuple[float, float]:
+        latent = self.origin.latent
+        if latent.xy is not None and not latent.stale:
+            return latent.xy
+        return land(self.services, self.services.codec.encode([self.origin.structure]))
 
     def _name(self, target: tuple[float, float]) -> str:
         return f"Drag to ({target[0]:.2f}, {target[1]:.2f})"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from motifdesk.session.engine import WORKERS
 from motifdesk.session.history import History, Node
 from motifdesk.session.services import Services
 from motifdesk.session.state import State, first_state, frozen_mapping, rebased
@@ -68,8 +69,6 @@ def deviation(a: AtomArrays, b: AtomArrays) -> float | None:
 
 def again(node: Node, origin: State, services: Services) -> Draft:
     """The draft of one edit computed from its parameters."""
-    from motifdesk.session.session import WORKERS
-
     return WORKERS[node.edit.kind].replay(services, origin, node.edit.parameters, node.edit.seed)
 
 

@@ -2,43 +2,28 @@
 
 from __future__ import annotations
 
-import logging
-import threading
-from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import nullcontext
+import os
+import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from motifdesk.session.gesture import Gesture
-from motifdesk.session.history import Edit, History, Node
-from motifdesk.session.services import Services
-from motifdesk.session.state import (
-    SCOPES,
-    Change,
-    Reference,
-    Selection,
-    State,
-    first_state,
-    formula,
-    frozen_mapping,
-)
-from motifdesk.session.workers import Distort, Draft, SetStructure, Strain, Substitute, Symmetrize, Worker
-from motifdesk.structures.errors import SessionError
+from motifdesk.session.compare import Comparison, compare
+from motifdesk.session.engine import Engine
+from motifdesk.session.history import Edit, History
+from motifdesk.session.map_workers import located
+from motifdesk.session.readouts import Readouts, readouts
+from motifdesk.session.recording import from_json, read_json, to_json, write_json
+from motifdesk.session.replay import Replay, replay
+from motifdesk.session.services import Services, base_versions
+from motifdesk.session.state import State, first_state, formula, frozen_mapping
 
 if TYPE_CHECKING:
-    from motifdesk.motifs import Mode, Motif
-
-log = logging.getLogger("motifdesk.session")
-
-WORKERS: dict[str, type[Worker]] = {w.kind: w for w in (Distort, Strain, Substitute, SetStructure, Symmetrize)}
-
-_KEEP: Any = object()
-_WARM_REFERENCES = 6
+    from motifdesk.motifs import Mode
 
 
-class Session:
+class Session(Engine):
     """A design: frozen :attr:`state`, a tree of named edits, undo and redo, previews, observers.
 
     ``structure``: anything ``motifdesk.read`` accepts (path, Structure, Molecule, ase.Atoms). ``codec`` and
@@ -64,110 +49,10 @@ class Session:
             name = Path(structure).stem if isinstance(structure, (str, Path)) else formula(state.arrays.numbers)
         state = replace(state, label=f"Open {name}")
         edit = Edit(state.label, "open", frozen_mapping({"name": name}), None, 0, self.services.versions("open"))
+        self.identity = uuid.uuid4().hex
         self._setup(name, History.start(edit, state))
 
-    def _setup(self, name: str, history: History) -> None:
-        self.name = name
-        self._lock = threading.RLock()
-        # one-shot edits wait for each other here, so that none is lost; never held while observers run
-        self._edit_lock = threading.RLock()
-        self._history = history
-        self._state = history[history.current].state
-        self._gesture: Gesture | None = None
-        self._previewing: Gesture | None = None
-        self._observers: dict[int, Callable[[Change], None]] = {}
-        self._next_observer = 0
-        self._pending: deque[Change] = deque()
-        self._delivering = False
-        self._warm: OrderedDict[int, Reference] = OrderedDict()
-        self._keep_warm(self._state.reference)
-
-    # ------------------------------------------------------------------------------------------------ reading
-
-    @property
-    def state(self) -> State:
-        """The design as it is now, previews included."""
-        return self._state
-
-    @property
-    def history(self) -> History:
-        """Immutable snapshot of the tree of edits."""
-        return self._history
-
-    @property
-    def codec(self) -> Any:
-        """The codec (loaded on first use)."""
-        return self.services.codec
-
-    @property
-    def atlas(self) -> Any:
-        """The map (loaded on first use)."""
-        return self.services.atlas
-
-    @property
-    def committed(self) -> State:
-        """The state of the current history node: what cancel returns to."""
-        history = self._history
-        return history[history.current].state
-
-    def __repr__(self) -> str:
-        return f"Session({self.name!r}, {self._state!r}, {len(self._history)} nodes)"
-
-    def observe(self, callback: Callable[[Change], None]) -> Callable[[], None]:
-        """Call ``callback(change)`` after every replacement of the state; returns a function that ends it.
-
-        Changes arrive one at a time, in the order they were made, in the thread that edits (when two threads edit at
-        once, one of them delivers for both). Previews that pile up behind a slow observer are merged into the newest.
-        An exception in one observer is logged and does not stop the others. Observers may edit the session.
-        """
-        with self._lock:
-            key = self._next_observer
-            self._next_observer += 1
-            self._observers[key] = callback
-
-        def unsubscribe() -> None:
-            with self._lock:
-                self._observers.pop(key, None)
-
-        return unsubscribe
-
     # ------------------------------------------------------------------------------------------------ gestures
-
-    def select(
-        self, motif: int | Motif | None = _KEEP, scope: str | None = None, atoms: Iterable[int] | None = None
-    ) -> State:
-        """Pick a motif (index, Motif, or None for no motif), the scope of its handles, and atoms; what is not named
-        stays."""
-        current = self._state
-        pick = current.selection
-        index = pick.motif
-        if motif is not _KEEP:
-            index = getattr(motif, "index", motif)
-            if index is not None:
-                graph = current.reference.require_graph()
-                number = -1 if isinstance(index, bool) or not hasattr(index, "__index__") else int(index)
-                if not 0 <= number < len(graph.motifs):
-                    raise SessionError(
-                        f"there is no motif {index!r}", where="select", remedy=f"choose 0 ... {len(graph.motifs) - 1}"
-                    )
-                index = number
-        if scope is not None and scope not in SCOPES:
-            raise SessionError(f"unknown scope {scope!r}", where="select", remedy=f"choose one of {', '.join(SCOPES)}")
-        chosen = pick.atoms
-        if atoms is not None:
-            chosen = tuple(int(a) for a in atoms)
-            count = len(current.arrays.numbers)
-            if any(not 0 <= a < count for a in chosen):
-                raise SessionError(f"no such atom in {chosen}", where="select", remedy=f"choose 0 ... {count - 1}")
-        selection = Selection(index, scope or pick.scope, chosen)
-        with self._lock:
-            node = self._history[self._history.current]
-            if self._state.reference is current.reference:
-                if node.state.reference is current.reference:
-                    self._history = self._history.with_state(node.id, replace(node.state, selection=selection))
-                self._replace(replace(self._state, selection=selection), "select")
-        self._deliver()
-        return self._state
 
     def distort(self, amplitudes: Mapping[str | Mode, float]) -> State:
         """Set mode amplitudes {mode or key: Angstrom}, absolute relative to the base structure, as one edit."""
@@ -189,224 +74,129 @@ class Session:
         """Replace the design by another structure; the history keeps the way back."""
         return self._edit("set_structure", (structure,), {})
 
-    def gesture(self, kind: str, **options: Any) -> Gesture:
-        """Begin a live gesture ("distort", "strain", "drag", ...); ends a gesture that is still open."""
-        gesture = self._begin(kind, options)
-        self._deliver()
-        return gesture
+    def drag_to(self, xy: Any, composition: str = "keep", frames: int = 12) -> State:
+        """Walk the design over the map to the point ``xy`` in ``frames`` warm frames, as one drag.
 
-    def preview(self, kind: str, *args: Any, **parameters: Any) -> State:
-        """Show a change without committing it; repeated previews of one kind belong to one gesture until commit or
-        cancel."""
-        with self._lock:
-            gesture = self._previewing
-            if gesture is None or not gesture.live or gesture.kind != kind:
-                gesture = self._previewing = self._begin(kind, {})
-        self._deliver()
-        return gesture.update(*args, **parameters)
+        The path is the straight line from where the design lies to ``xy``. Composition "keep": only the geometry
+        follows; "follow": the species may follow too. ``state.latent.xy`` says where the structure really landed.
+        """
+        return self._edit("drag", (xy,), {"frames": frames}, {"composition": composition})
 
-    def commit(self) -> State:
-        """Commit the open gesture as one edit; without one, nothing happens."""
-        gesture = self._gesture
-        return self._state if gesture is None else gesture.commit()
+    def decode_at(
+        self, target: Any, *, seed: int = 0, progress: Callable[..., Any] | None = None, **options: Any
+    ) -> State:
+        """Put on the desk what the codec decodes at a map point (x, y) or from a code: propose, refine, keep the
+        best.
 
-    def cancel(self) -> State:
-        """Cancel the open gesture and return to the committed state; without one, nothing happens."""
-        gesture = self._gesture
-        return self._state if gesture is None else gesture.cancel()
+        Takes seconds; other edits go on meanwhile, and any of them (or ``cancel``) ends the decode, which then raises
+        SessionError. ``progress`` is called as ``codec.decode`` documents; ``options`` go to ``codec.decode``. See
+        ``state.latent.converged`` before trusting the result.
+        """
+        return self._edit("decode", (target,), {}, {"seed": seed, "progress": progress, **options})
 
-    # ------------------------------------------------------------------------------------------------ history
-
-    def undo(self) -> State:
-        """Step back one edit. While a preview is shown, undo discards that preview and nothing else."""
-        return self._travel("undo")
-
-    def redo(self) -> State:
-        """Step forward along the branch that undo left."""
-        return self._travel("redo")
-
-    def goto(self, node: int) -> State:
-        """Make any node of the tree current."""
-        return self._travel("goto", node)
-
-    def _travel(self, action: str, node: int | None = None) -> State:
-        with self._edit_lock, self._lock:
-            previewed = self._state.preview
-            self._end(action)
-            if not (previewed and action == "undo"):
-                history = self._history
-                here = history[history.current]
-                target = {"undo": here.parent, "redo": here.forward, "goto": node}[action]
-                if target is None:
-                    raise SessionError(
-                        f"nothing to {action}", where=repr(self.name), remedy="this is the end of the branch of edits"
-                    )
-                there = history[target]
-                self._history = history.moved(target)
-                self._keep_warm(there.state.reference)
-                self._replace(there.state, action)
-        self._deliver()
-        return self._state
-
-    # ------------------------------------------------------------------------------------------------ inner workings
-
-    def _worker(self, kind: str, origin: State, options: Mapping[str, Any]) -> Worker:
-        try:
-            make = WORKERS[kind]
-        except KeyError:
-            raise SessionError(
-                f"unknown gesture {kind!r}", where="session", remedy=f"choose one of {', '.join(WORKERS)}"
-            ) from None
-        return make(self.services, origin, **options)
-
-    def _begin(self, kind: str, options: Mapping[str, Any]) -> Gesture:
-        with self._lock:
-            origin = self.committed
-            gesture = Gesture(self, self._worker(kind, origin, options))
-            self._end(f"a newer gesture ({kind})")
-            self._gesture = gesture
-            return gesture
-
-    def _end(self, reason: str) -> None:
-        """End the open gesture, if any, and take its preview off the desk. Called under the lock."""
-        gesture, self._gesture = self._gesture, None
-        if gesture is not None and gesture.live:
-            gesture.ended = reason
-            gesture.worker.cancelled = True
-        if self._state.preview:
-            self._replace(replace(self.committed, selection=self._pick_for(self.committed)), "cancel")
-
-    def _pick_for(self, state: State) -> Selection:
-        """The pick as it is now if it still means the same on ``state``."""
-        return self._state.selection if self._state.reference is state.reference else state.selection
-
-    def _show(self, gesture: Gesture, draft: Draft) -> State:
-        with self._lock:
-            if self._gesture is gesture and gesture.draft is draft:
-                state = replace(draft.state, preview=True, selection=self._state.selection, label=draft.name)
-                self._replace(state, "preview")
-        self._deliver()
-        return self._state
-
-    def _commit(self, gesture: Gesture, quiet: bool = False) -> State:
-        with gesture._work:
-            if gesture.ended is not None:
-                raise SessionError(
-                    f"the {gesture.kind} gesture is over ({gesture.ended})",
-                    where=repr(self.name),
-                    remedy="nothing of it was kept beyond that; begin a new one",
-                )
-            draft = gesture.draft
-            if draft is not None:
-                draft = gesture.worker.finish(draft)
+    def locate(self) -> State:
+        """Compute the latent of the committed state (code, place on the map, predicted properties); not a step of
+        the history."""
+        state = self.committed
+        if state.latent.stale or state.latent.root is None:
+            latent = located(self.services, state)
             with self._lock:
-                if self._gesture is not gesture:
-                    raise SessionError(
-                        f"the {gesture.kind} gesture was overtaken by {gesture.ended}",
-                        where=repr(self.name),
-                        remedy="the design is as that left it; repeat the gesture",
-                    )
-                self._gesture = None
-                gesture.ended = "committed" if draft is not None else "cancelled"
-                if draft is not None:
-                    self._append(gesture, draft)
-        if not quiet:
+                node = self._history[state.node]
+                if node.state.arrays is state.arrays:
+                    self._history = self._history.with_state(node.id, replace(node.state, latent=latent))
+                    if self._state.node == node.id and not self._state.preview:
+                        self._replace(replace(self._state, latent=latent), "locate")
             self._deliver()
         return self._state
 
-    def _append(self, gesture: Gesture, draft: Draft) -> None:
-        """Add the node of a committed draft. Called under the lock."""
+    # ------------------------------------------------------------------------------------------------ read-outs
+
+    def readouts(self, tier: str = "move") -> Readouts:
+        """Numbers about the state as it is now, up to a tier: "move" (a few ms), "release", "idle" (loads codec and
+        map)."""
+        return readouts(self._state, tier, self.services)
+
+    def compare(self, a: int, b: int) -> Comparison:
+        """How two nodes of the history differ: edits on either side of their common ancestor, displacements, cells."""
+        return compare(self._history, a, b)
+
+    # ------------------------------------------------------------------------------------------------ files
+
+    def provenance(self) -> dict[str, Any]:
+        """How the committed design came about: the edits from the source to here, with versions and seeds (JSON
+        types)."""
         history = self._history
-        number = history.next_id
-        selection = draft.state.selection
-        if not draft.rebase:
-            selection = self._state.selection
-        edit = Edit(
-            draft.name,
-            gesture.kind,
-            frozen_mapping(draft.parameters),
-            history.current,
-            draft.seed,
-            self.services.versions(gesture.kind),
-        )
-        state = replace(
-            draft.state,
-            preview=False,
-            node=number,
-            base=number if draft.rebase else draft.state.base,
-            label=draft.name,
-            selection=selection,
-        )
-        self._history = history.added(Node(number, history.current, edit, state))
-        self._keep_warm(state.reference)
-        self._replace(state, "edit", edit)
+        state = history[history.current].state
+        recipe = [
+            {"name": n.edit.name, "kind": n.edit.kind, "parameters": _short(n.edit.parameters), "seed": n.edit.seed}
+            for n in history.path()
+        ]
+        used: dict[str, str] = dict(base_versions())
+        for node in history.path():
+            used.update(node.edit.versions)
+        about: dict[str, Any] = {
+            "program": f"motifdesk {base_versions()['motifdesk']}",
+            "session": self.name,
+            "session_id": self.identity,
+            "node": state.node,
+            "formula": state.formula,
+            "recipe": recipe,
+            "versions": used,
+        }
+        latent = state.latent
+        if latent.residual is not None:
+            about["decode"] = {
+                "residual": latent.residual,
+                "converged": latent.converged,
+                "source": latent.source,
+                "target_xy": latent.target_xy,
+                "landed_xy": latent.xy,
+            }
+        return about
 
-    def _cancel(self, gesture: Gesture) -> State:
-        with self._lock:
-            gesture.worker.cancelled = True
-            if gesture.ended is None:
-                gesture.ended = "cancelled"
-            if self._gesture is gesture:
-                self._end("cancelled")
-        self._deliver()
-        return self._state
+    def export(self, path: str | os.PathLike[str], format: str | None = None, overwrite: bool = False) -> Path:
+        """Write the committed design (a preview is not exported) with its recipe; the format follows the suffix
+        unless given."""
+        from motifdesk.structures import write
 
-    def _edit(
-        self, kind: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: Mapping[str, Any] | None = None
-    ) -> State:
-        """One-shot form of a gesture: compute, commit, tell. Quick kinds wait for each other; slow ones do not
-        block the others."""
-        with self._edit_lock if WORKERS[kind].quick else nullcontext():
-            gesture = self._begin(kind, options or {})
-            try:
-                gesture.compute(args, kwargs)
-                state = self._commit(gesture, quiet=True)
-            except BaseException:
-                with self._lock:
-                    if gesture.ended is None:
-                        gesture.ended = "failed"
-                    if self._gesture is gesture:
-                        self._gesture = None
-                raise
-        self._deliver()
-        return state
+        return write(self.committed.structure, path, format=format, overwrite=overwrite, provenance=self.provenance())
 
-    def _replace(self, state: State, action: str, edit: Edit | None = None) -> None:
-        """Swap the state and queue the news. Called under the lock; the only place where ``_state`` is written
-        after set-up."""
-        previous = self._state
-        self._state = replace(state, version=previous.version + 1)
-        change = Change(previous, self._state, edit, action)
-        last = self._pending[-1] if self._pending else None
-        if last is not None and last.action == action == "preview":
-            self._pending[-1] = replace(change, previous=last.previous)
-        else:
-            self._pending.append(change)
+    def save(self, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
+        """Write the whole history as JSON, atomically. Another file of that name is only replaced with
+        ``overwrite``."""
+        history = self._history
+        return write_json(to_json(self.name, self.identity, history), path, overwrite)
 
-    def _deliver(self) -> None:
-        """Tell the observers, in order, outside the lock; a nested or concurrent call leaves it to the one already
-        at it."""
-        while True:
-            with self._lock:
-                if self._delivering or not self._pending:
-                    return
-                self._delivering = True
-                change = self._pending.popleft()
-                observers = list(self._observers.values())
-            try:
-                for observer in observers:
-                    try:
-                        observer(change)
-                    except Exception:
-                        log.exception("an observer of %r failed", self.name)
-            finally:
-                with self._lock:
-                    self._delivering = False
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, codec: Any = "lazy", atlas: Any = "lazy") -> Session:
+        """Open a saved session with the structures as stored; ``replay`` computes them again."""
+        name, identity, history = from_json(read_json(path), str(path))
+        return cls._from_history(name, identity, history, Services(codec, atlas))
 
-    def _keep_warm(self, reference: Reference) -> None:
-        """Keep graph and distorter of the last few base structures; older ones are computed again if needed."""
-        self._warm[id(reference)] = reference
-        self._warm.move_to_end(id(reference))
-        while len(self._warm) > _WARM_REFERENCES:
-            _, cold = self._warm.popitem(last=False)
-            cold.release()
+    @classmethod
+    def _from_history(cls, name: str, identity: str, history: History, services: Services) -> Session:
+        session = cls.__new__(cls)
+        session.services = services
+        session.identity = identity
+        session._setup(name, history)
+        return session
+
+    def replay(self) -> Replay:
+        """Do every edit again from the source and the recipe, in a fresh session, and compare with what is stored
+        here.
+
+        This session stays as it is. Where an edit comes out more than 1e-6 Angstrom off, the new session keeps the
+        stored structure and the mismatch names the versions that differ.
+        """
+        history, deviations, mismatches = replay(self._history, self.services)
+        session = type(self)._from_history(self.name, self.identity, history, self.services)
+        return Replay(session, deviations, mismatches)
+
+
+def _short(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters for people: whole structures and codes are left to the session file."""
+    out = {}
+    for key, value in parameters.items():
+        long = (key == "structure" and isinstance(value, Mapping)) or (isinstance(value, list) and len(value) > 400)
+        out[key] = f"({key} kept in the session file)" if long else value
+    return out

@@ -1,0 +1,86 @@
+"""Interatomic contacts of a design, judged by covalent radii."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from motifdesk.structures.arrays import AtomArrays, element_symbols
+
+TOO_SHORT = 0.6
+"""Contacts below this fraction of the sum of covalent radii are called too short: shorter than any known bond."""
+
+
+@lru_cache(maxsize=1)
+def covalent_radii() -> np.ndarray:
+    """Covalent radii in Angstrom by atomic number, float64 [119] (Cordero et al. 2008, as tabulated in ase.data; 1.6
+    where
+    unknown)."""
+    from ase.data import covalent_radii as table
+
+    radii = np.full(119, 1.6)
+    known = min(len(table), 119)
+    radii[:known] = table[:known]
+    # ase marks elements without a measured radius by 0.2
+    radii[radii <= 0.2] = 1.6
+    return radii
+
+
+@dataclass(frozen=True)
+class Contact:
+    """The shortest contact: sites, length in Angstrom, and the length as a fraction of the sum of covalent radii."""
+
+    a: int
+    b: int
+    length: float
+    fraction: float
+    names: tuple[str, str]
+
+    def __str__(self) -> str:
+        return f"{self.names[0]}{self.a}-{self.names[1]}{self.b} {self.length:.3f} Å"
+
+
+@dataclass(frozen=True)
+class Contacts:
+    """Shortest contact by length, the tightest relative to the radii, and how many are too short. None for a lone
+    atom."""
+
+    shortest: Contact | None
+    tightest: Contact | None
+    too_short: int
+
+
+def contacts(arrays: AtomArrays, reach: float = 3.2) -> Contacts:
+    """Contacts within ``reach`` Angstrom (doubled until one is found), periodic images included."""
+    first, second, length = pairs(arrays, reach)
+    while not len(length) and reach < 20.0 and (arrays.is_crystal or len(arrays) > 1):
+        reach *= 2.0
+        first, second, length = pairs(arrays, reach)
+    if not len(length):
+        return Contacts(None, None, 0)
+    radii = covalent_radii()[arrays.numbers]
+    fraction = length / (radii[first] + radii[second])
+    symbols = element_symbols()
+
+    def contact(k: int) -> Contact:
+        a, b = int(first[k]), int(second[k])
+        names = (symbols[arrays.numbers[a]], symbols[arrays.numbers[b]])
+        return Contact(a, b, float(length[k]), float(fraction[k]), names)
+
+    return Contacts(contact(int(length.argmin())), contact(int(fraction.argmin())), int((fraction < TOO_SHORT).sum()))
+
+
+def pairs(arrays: AtomArrays, reach: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """First site, second site, distance of every contact once, within ``reach`` Angstrom."""
+    if arrays.cell is None:
+        first, second = np.triu_indices(len(arrays), 1)
+        length = np.linalg.norm(arrays.positions[first] - arrays.positions[second], axis=1)
+        near = length <= reach
+        return first[near], second[near], length[near]
+    from vesin import NeighborList
+
+    found = NeighborList(cutoff=reach, full_list=False)
+    first, second, length = found.compute(points=arrays.positions, box=arrays.cell, periodic=True, quantities="ijd")
+    return first, second, length
