@@ -306,20 +306,20 @@ class Engine:
     ) -> State:
         """One-shot form of a gesture: compute, commit, tell. Quick kinds wait for each other; slow ones do not
         block the others."""
-        with self._edit_lock if WORKERS[kind].quick else nullcontext():
-            gesture = self._begin(kind, options or {})
-            try:
-                gesture.compute(args, kwargs)
-                state = self._commit(gesture, quiet=True)
-            except BaseException:
-                with self._lock:
-                    if gesture.ended is None:
-                        gesture.ended = "failed"
-                    if self._gesture is gesture:
-                        self._gesture = None
-                raise
-        self._deliver()
-        return state
+        try:
+            with self._edit_lock if WORKERS[kind].quick else nullcontext():
+                gesture = self._begin(kind, options or {})
+                try:
+                    gesture.compute(args, kwargs)
+                    return self._commit(gesture, quiet=True)
+                finally:
+                    with self._lock:
+                        if gesture.ended is None:
+                            gesture.ended = "failed"
+                        if self._gesture is gesture:
+                            self._gesture = None
+        finally:
+            self._deliver()
 
     def _replace(self, state: State, action: str, edit: Edit | None = None) -> None:
         """Swap the state and queue the news. Called under the lock; the only place where ``_state`` is written
