@@ -9,7 +9,9 @@
 from .arrays import AtomArrays, from_arrays, to_arrays
 from .corpora import Corpus, corpora, corpus, development_split
 from .errors import MotifDeskError, MotifDeskWarning, StructureError
+from .read import examples, read
 from .symmetry import SpaceGroup, equivalent_sites, space_group, symmetry_operations
+from .write import dumps, write
 
 __all__ = [
     "AtomArrays",
@@ -21,9 +23,13 @@ __all__ = [
     "corpora",
     "corpus",
     "development_split",
+    "dumps",
     "equivalent_sites",
+    "examples",
     "from_arrays",
+    "read",
     "space_group",
     "symmetry_operations",
     "to_arrays",
+    "write",
 ]

@@ -25,15 +25,25 @@ class MotifDeskError(ValueError):
     """
 
     def __init__(self, what: str, *, where: object | None = None, remedy: str | None = None) -> None:
-        self.what = one_line(what).rstrip(".")
+        self.what = _without_stop(one_line(what))
         self.where = None if where is None else one_line(where)
-        self.remedy = None if remedy is None else one_line(remedy).rstrip(".")
+        self.remedy = None if remedy is None else _without_stop(one_line(remedy))
         text = self.what if self.where is None else f"{self.where}: {self.what}"
-        super().__init__(f"{text}." if self.remedy is None else f"{text}. {self.remedy[:1].upper()}{self.remedy[1:]}.")
+        super().__init__(f"{text}." if self.remedy is None else f"{text}. {_sentence(self.remedy)}")
 
     def __reduce__(self) -> tuple:
         # keyword-only arguments need help to cross a process boundary
         return (_rebuild, (type(self), self.what, self.where, self.remedy))
+
+
+def _without_stop(text: str) -> str:
+    return text if text.endswith("...") else text.removesuffix(".")
+
+
+def _sentence(text: str) -> str:
+    """With a capital, unless the first word is code such as ``read(...)``, and with a full stop or its own mark."""
+    head = text[:1].upper() + text[1:] if text.split(" ")[0].rstrip(",;:").isalpha() else text
+    return head if head.endswith(("?", "!", "...")) else f"{head}."
 
 
 def _rebuild(kind: type[MotifDeskError], what: str, where: str | None, remedy: str | None) -> MotifDeskError:
