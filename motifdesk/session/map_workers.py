@@ -52,7 +52,7 @@ def located(services: Services, state: State) -> Latent:
     return replace(
         state.latent,
         root=root_of(codes),
-        xy=land(services, codes),
+        xy=land(services, codes) if services.has_atlas else None,
         predictions=frozen_mapping({k: v for k, v in predictions.items() if np.isfinite(v)}),
         stale=False,
     )
@@ -197,7 +197,7 @@ class Decode(Worker):
 
     @staticmethod
     def _codes(root: np.ndarray) -> Any:
-        from motifdesk.codec import Codes
+        from motifdesk.codec.codes import Codes
 
         return Codes(root=root[None])
 

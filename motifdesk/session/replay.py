@@ -11,7 +11,7 @@ import numpy as np
 from motifdesk.session.engine import WORKERS
 from motifdesk.session.history import History, Node
 from motifdesk.session.services import Services
-from motifdesk.session.state import State, first_state, frozen_mapping, rebased
+from motifdesk.session.state import Reference, State, frozen_mapping, rebased
 from motifdesk.session.workers import Draft
 from motifdesk.structures.arrays import AtomArrays
 from motifdesk.structures.errors import MotifDeskError
@@ -80,8 +80,8 @@ def replay(history: History, services: Services) -> tuple[History, Mapping[int, 
     for node in history:
         stored = node.state
         if node.parent is None:
-            state = replace(first_state(stored.structure, node.edit.name), latent=stored.latent)
-            rebase, reason, difference = True, None, deviation(state.arrays, stored.arrays)
+            state = replace(stored, reference=Reference(stored.arrays, stored.reference.template))
+            rebase, reason, difference = True, None, 0.0
         else:
             origin = nodes[node.parent].state
             reason = None

@@ -52,6 +52,11 @@ class Services:
         return self._atlas is not None and not self._is_lazy(self._atlas)
 
     @property
+    def has_atlas(self) -> bool:
+        """Whether there is a map at all (loaded or to be loaded)."""
+        return self._atlas is not None
+
+    @property
     def codec(self) -> Any:
         """The codec, loading it on first use."""
         with self._lock:

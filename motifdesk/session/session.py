@@ -127,10 +127,6 @@ class Session(Engine):
         types)."""
         history = self._history
         state = history[history.current].state
-        recipe = [
-            {"name": n.edit.name, "kind": n.edit.kind, "parameters": _short(n.edit.parameters), "seed": n.edit.seed}
-            for n in history.path()
-        ]
         used: dict[str, str] = dict(base_versions())
         for node in history.path():
             used.update(node.edit.versions)
@@ -140,9 +136,17 @@ class Session(Engine):
             "session_id": self.identity,
             "node": state.node,
             "formula": state.formula,
-            "recipe": recipe,
             "versions": used,
         }
+        # one entry a step: writers give each its own comment line
+        for k, node in enumerate(history.path()):
+            edit = node.edit
+            about[f"step {k}"] = {
+                "name": edit.name.replace("Å", "A"),
+                "kind": edit.kind,
+                "parameters": _short(edit.parameters),
+                "seed": edit.seed,
+            }
         latent = state.latent
         if latent.residual is not None:
             about["decode"] = {
@@ -197,6 +201,9 @@ def _short(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters for people: whole structures and codes are left to the session file."""
     out = {}
     for key, value in parameters.items():
-        long = (key == "structure" and isinstance(value, Mapping)) or (isinstance(value, list) and len(value) > 400)
-        out[key] = f"({key} kept in the session file)" if long else value
+        if key == "structure" and isinstance(value, Mapping):
+            value = "(in the session file)"
+        elif isinstance(value, list) and len(value) > 24:
+            value = f"({len(value)} entries, in the session file)"
+        out[key] = value
     return out

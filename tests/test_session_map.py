@@ -1,0 +1,240 @@
+"""Dragging and decoding through the document, with a small stand-in for codec and map whose answers are known.
+
+The stand-in's code is (size of the cell, x of the first atom); its map is that plane. The true codec and map are
+tried in test_session_codec.py.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from pymatgen.core import Lattice, Structure
+
+from motifdesk.codec.codes import Codes
+from motifdesk.session import Session
+from motifdesk.structures.arrays import AtomArrays, to_arrays
+from motifdesk.structures.errors import MotifDeskError, SessionError
+
+
+def rock_salt(edge=4.0) -> Structure:
+    return Structure(Lattice.cubic(edge), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+
+
+@dataclass
+class Frame:
+    arrays: AtomArrays
+    residual: float
+    converged: bool
+    root: np.ndarray
+
+
+@dataclass
+class Decoded:
+    structure: Structure
+    residual: float
+    converged: bool
+    source: str
+
+
+def code(x, y):
+    root = np.zeros((1, 486), np.float32)
+    root[0, 10], root[0, 16] = 1, 1
+    root[0, 102:104] = x, y
+    return Codes(root)
+
+
+class Follower:
+    """Goes half of the way to the target in every step."""
+
+    def __init__(self, structure, composition):
+        self.arrays = to_arrays(structure)
+        self.composition = composition
+
+    def step(self, target, steps=2):
+        want = float(np.ravel(target.root)[102])
+        edge = self.arrays.cell[0, 0]
+        for _ in range(steps):
+            edge = edge + 0.5 * (want - edge)
+        self.arrays = AtomArrays(self.arrays.numbers, self.arrays.fractional * edge, np.eye(3) * edge)
+        left = (edge - want) ** 2
+        return Frame(self.arrays, left, left < 1e-6, code(edge, 0.0).root[0])
+
+
+class Codec:
+    version = "weights-1"
+
+    def __init__(self):
+        self.followers = 0
+
+    def encode(self, structures):
+        return code(structures[0].lattice.a, structures[0].cart_coords[0, 0])
+
+    def predict(self, codes):
+        return {"formation_energy": np.array([-codes.root[0, 102]]), "band_gap": np.array([np.nan])}
+
+    def follower(self, structure, composition="keep"):
+        self.followers += 1
+        return Follower(structure, composition)
+
+    def decode(self, codes, *, seed=0, progress=None, converged=True):
+        for k in range(5):
+            if progress is not None:
+                progress(k, 5)
+        edge = float(codes.root[0, 102])
+        rng = np.random.default_rng(seed)
+        made = Structure(Lattice.cubic(edge + 1e-3 * rng.random()), ["K", "Br"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+        return [Decoded(made, 1e-9 if converged else 0.2, converged, "corpus")]
+
+
+class Atlas:
+    version = "map-1"
+
+    def lift(self, xy, k=8):
+        return code(*xy)
+
+    def project(self, codes):
+        return np.asarray(codes.root)[:, 102:104]
+
+
+@pytest.fixture
+def session():
+    return Session(rock_salt(), codec=Codec(), atlas=Atlas())
+
+
+def test_a_drag_is_one_edit_that_keeps_its_waypoints(session):
+    with session.gesture("drag") as gesture:
+        for x in (4.2, 4.4, 4.8):
+            shown = gesture.update((x, 0.0))
+            assert shown.preview and shown.latent.target_xy == (x, 0.0) and shown.latent.stale
+    assert session.codec.followers == 1  # one warm start, the same atoms all along
+    edit = session.history[1].edit
+    assert edit.kind == "drag" and edit.parameters["waypoints"] == [[4.2, 0.0], [4.4, 0.0], [4.8, 0.0]]
+    assert edit.versions["codec"] == "weights-1" and edit.versions["atlas"] == "map-1"
+    latent = session.state.latent
+    assert latent.target_xy == (4.8, 0.0)
+    # where it really landed is not where the probe asked to go
+    assert latent.xy[0] == pytest.approx(session.state.arrays.cell[0, 0], abs=1e-6)
+    assert abs(latent.xy[0] - 4.8) > 0.01 and not latent.converged
+    assert not latent.stale and latent.root.shape == (486,)
+    assert latent.predictions == {"formation_energy": pytest.approx(-latent.xy[0])}  # NaN is not shown
+    assert session.state.base == 1
+
+
+def test_a_drag_replays_along_the_same_path(session, tmp_path):
+    session.drag_to((5.0, 0.0))
+    session.preview("drag", xy=(4.1, 0.0))
+    session.preview("drag", xy=(4.6, 0.0))
+    session.commit()
+    again = Session.load(session.save(tmp_path / "s.json"), codec=Codec(), atlas=Atlas())
+    assert again.state.latent.xy == session.state.latent.xy
+    replay = again.replay()
+    assert replay.exact and max(replay.deviations.values()) == 0.0
+
+
+def test_replay_with_other_weights_keeps_the_stored_result_and_says_so(session, tmp_path):
+    class Other(Codec):
+        version = "weights-2"
+
+        def follower(self, structure, composition="keep"):
+            return Follower(rock_salt(3.0), composition)
+
+    session.drag_to((5.0, 0.0), frames=2)
+    path = session.save(tmp_path / "s.json")
+    replay = Session.load(path, codec=Other(), atlas=Atlas()).replay()
+    assert replay.mismatches[0].versions["codec"] == ("weights-1", "weights-2")
+    assert (replay.session.state.arrays.positions == session.state.arrays.positions).all()
+
+
+def test_cancelling_a_drag_leaves_no_trace(session):
+    before = session.state
+    gesture = session.gesture("drag", composition="follow")
+    gesture.update((9.0, 0.0))
+    gesture.cancel()
+    assert (session.state.arrays.cell == before.arrays.cell).all()
+    assert session.state.latent == before.latent and len(session.history) == 1
+
+
+def test_a_drag_that_fails_leaves_the_last_good_frame_and_says_why(session):
+    gesture = session.gesture("drag")
+    gesture.update((4.4, 0.0))
+    shown = session.state
+    with pytest.raises(SessionError, match="finite"):
+        gesture.update((float("nan"), 0.0))
+    assert session.state is shown
+    gesture.commit()
+    assert session.history[1].edit.parameters["waypoints"] == [[4.4, 0.0]]
+
+
+def test_drag_to_walks_from_where_the_design_lies(session):
+    state = session.drag_to((5.0, 0.0), frames=4)
+    assert [w[0] for w in session.history[1].edit.parameters["waypoints"]] == pytest.approx([4.25, 4.5, 4.75, 5.0])
+    assert state.latent.composition == "keep"
+    with pytest.raises(SessionError, match="composition"):
+        session.drag_to((5.0, 0.0), composition="change")
+
+
+def test_a_decode_is_an_edit_with_progress(session):
+    seen = []
+    state = session.decode_at((6.0, 0.0), seed=3, progress=lambda *p: seen.append(p))
+    assert len(seen) == 5
+    assert state.formula == "KBr" and state.latent.source == "corpus" and state.latent.converged
+    assert state.latent.target_xy == (6.0, 0.0)
+    assert state.latent.xy[0] == pytest.approx(state.arrays.cell[0, 0], rel=1e-6)
+    assert session.history[1].edit.seed == 3
+    session.undo()
+    assert session.state.formula == "NaCl"
+
+
+def test_a_decode_replays_from_its_stored_code_and_seed(session, tmp_path):
+    session.decode_at(code(6.0, 0.0), seed=3)
+    session.strain(volume=1.1)
+    path = session.save(tmp_path / "s.json")
+    assert Session.load(path, codec=Codec(), atlas=None).replay().exact  # the code is stored: the map is not needed
+    replay = Session.load(path, codec=Codec(), atlas=Atlas()).replay()
+    assert replay.exact
+
+
+def test_a_decode_can_be_cancelled_from_its_progress(session):
+    def stop(done, total):
+        if done == 2:
+            session.cancel()
+
+    with pytest.raises(SessionError, match="cancelled"):
+        session.decode_at((6.0, 0.0), progress=stop)
+    assert session.state.formula == "NaCl" and len(session.history) == 1
+
+
+def test_an_edit_made_while_decoding_wins(session):
+    def edit(done, total):
+        if done == 2:
+            session.strain(volume=1.1)
+
+    with pytest.raises(SessionError, match="decode"):
+        session.decode_at((6.0, 0.0), progress=edit)
+    assert [n.edit.kind for n in session.history] == ["open", "strain"]
+
+
+def test_an_unconverged_decode_is_never_called_sane(session):
+    state = session.decode_at((6.0, 0.0), converged=False)
+    assert state.latent.converged is False
+    verdict = session.readouts("move").verdict
+    assert not verdict.sane and "not converged" in str(verdict)
+
+
+def test_locate_fills_the_latent_without_a_step_of_history(session):
+    assert session.state.latent.root is None
+    state = session.locate()
+    assert state.latent.xy == pytest.approx((4.0, 0.0)) and not state.latent.stale
+    assert len(session.history) == 1 and session.history[0].state.latent.xy == state.latent.xy
+    session.strain(volume=1.1)
+    assert session.state.latent.stale
+    session.undo()
+    assert not session.state.latent.stale
+
+
+@pytest.mark.parametrize("target", [(1.0,), (1.0, 2.0, 3.0), "here", np.full(486, np.nan), [[1, 2], [3, 4]]])
+def test_a_target_that_is_none_is_one_clear_error(session, target):
+    with pytest.raises(ValueError) as caught:
+        session.decode_at(target)
+    assert isinstance(caught.value, MotifDeskError) and "\n" not in str(caught.value)
+    assert len(session.history) == 1
