@@ -1,0 +1,223 @@
+"""Find the motifs of a structure: CrystalNN's neighbours on symmetry-unique sites, expanded, classified and linked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from motifdesk.structures.arrays import to_arrays
+from motifdesk.structures.errors import MotifError, StructureError
+from motifdesk.structures.symmetry import symmetry_operations
+
+from .crystalnn import default_radius, neighbour_sets
+from .graph import Image, Ligand, Motif, MotifGraph
+from .oxidation import centre_sites, oxidation_states
+from .shapes import classify
+from .sharing import bond_links, rings, shared_ligands, units
+from .voronoi import NeighbourList
+
+_CLOSEST = 0.1  # Angstrom; nearer atoms are one atom twice
+_LARGEST = 5000
+
+
+def find_motifs(structure: Any, *, tolerance: float = 0.01) -> MotifGraph:
+    """The motifs of a crystal or molecule and how they share ligands.
+
+    Crystals: CrystalNN's neighbour sets (default parameters) after oxidation states are decorated; computed once per
+    symmetry orbit and carried over by the space group. Centres are the cations; in metals, alloys and elements every
+    atom. Molecules: every heavy atom with its hydrogens, and the rings.
+
+    Parameters
+    ----------
+    structure
+        pymatgen Structure or Molecule (ordered), or anything `motifdesk.read` returns. An own decoration with oxidation
+        states is used as it is.
+    tolerance
+        Angstrom, for the symmetry search.
+
+    Raises
+    ------
+    StructureError
+        partial occupancy, dummy species, NaN. MotifError: two atoms on one place, or more than 5,000 atoms.
+    """
+    if not hasattr(structure, "composition"):  # ase.Atoms, AtomArrays
+        from motifdesk.structures.arrays import from_arrays
+
+        structure = from_arrays(to_arrays(structure))
+    arrays = to_arrays(structure)
+    if len(arrays) > _LARGEST:
+        raise MotifError(
+            f"{len(arrays)} atoms are more than {_LARGEST}", where=arrays.formula, remedy="use a smaller cell"
+        )
+    return _crystal(structure, arrays, tolerance) if arrays.is_crystal else _molecule(structure, arrays)
+
+
+def _crystal(structure: Any, arrays: Any, tolerance: float) -> MotifGraph:
+    notes: list[str] = []
+    neighbours = NeighbourList(arrays.cell, arrays.fractional)
+    symbols = [_symbol(site) for site in structure]
+    oxidation = oxidation_states(structure)
+    if not any(oxidation) and len(set(symbols)) > 1:
+        notes.append("no neutral choice of oxidation states is known: covalent radii were used")
+    _refuse_overlap(neighbours, arrays, symbols)
+    classes = _classes(arrays, tolerance, oxidation, notes)
+    unique = sorted({int(c[0]) for c in classes})
+    found = neighbour_sets(neighbours, symbols, list(oxidation), unique)
+    sets = tuple(_carried(arrays, found, site, *classes[site]) for site in range(len(arrays)))
+    centres, kind = centre_sites(structure, oxidation)
+    motifs, orbits = _motifs(arrays, symbols, centres, sets, [int(c[0]) for c in classes])
+    alone = [m.name for m in motifs if not m.ligands]
+    if alone:
+        notes.append(f"{len(alone)} centres have no neighbour in reach ({alone[0]})")
+    links = bond_links(motifs, sets) if kind == "elements" else shared_ligands(motifs)
+    groups = units(motifs, links, lambda site: symbols[site])
+    return MotifGraph(structure, motifs, links, orbits, groups, sets, oxidation, kind, tolerance, tuple(notes))
+
+
+def _refuse_overlap(neighbours: NeighbourList, arrays: Any, symbols: list[str]) -> None:
+    for site in range(len(arrays)):
+        shell = neighbours.shell(site, 1.0)
+        # an atom exactly on another one is at distance zero, which the shell leaves out: look at the coordinates
+        if len(shell.distances) and shell.distances[0] < _CLOSEST:
+            _overlap(arrays, symbols, site, int(shell.sites[0]), float(shell.distances[0]))
+    wrapped = np.round(arrays.fractional % 1.0, 5) % 1.0
+    _, first, count = np.unique(wrapped, axis=0, return_index=True, return_counts=True)
+    if count.max(initial=1) > 1:
+        where = wrapped[first[int(np.argmax(count))]]
+        a, b = np.flatnonzero((wrapped == where).all(axis=1))[:2]
+        _overlap(arrays, symbols, int(a), int(b), 0.0)
+
+
+def _overlap(arrays: Any, symbols: list[str], a: int, b: int, distance: float) -> None:
+    raise MotifError(
+        f"sites {a} ({symbols[a]}) and {b} ({symbols[b]}) are {distance:.3f} A apart",
+        where=arrays.formula,
+        remedy="remove one of the two atoms, or check the cell",
+    )
+
+
+def _classes(arrays: Any, tolerance: float, oxidation: tuple[float, ...], notes: list[str]) -> list[tuple]:
+    """For each site (representative, rotation, translation, permutation-free): the operation takes the representative
+    to the site up to a lattice translation. The site itself with the identity where no symmetry relates it."""
+    identity = np.eye(3, dtype=np.int64), np.zeros(3)
+    out: list[tuple | None] = [None] * len(arrays)
+    try:
+        rotations, translations = symmetry_operations(arrays, tolerance)
+    except StructureError as error:
+        notes.append(f"symmetry was not used: {error}")
+        return [(site, *identity) for site in range(len(arrays))]
+    f = arrays.fractional
+    limit = max(3 * tolerance, 1e-3)
+    numbers = arrays.numbers
+    for site in range(len(arrays)):
+        if out[site] is not None:
+            continue
+        out[site] = (site, *identity)
+        images = rotations @ f[site] + translations
+        same = np.flatnonzero((numbers == numbers[site]) & (np.array(oxidation) == oxidation[site]))
+        delta = images[:, None] - f[same][None]
+        delta -= np.rint(delta)
+        distance = np.linalg.norm(delta @ arrays.cell, axis=2)
+        for column, other in enumerate(same):
+            if out[other] is None:
+                g = int(np.argmin(distance[:, column]))
+                if distance[g, column] < limit:
+                    out[other] = (site, rotations[g], translations[g])
+    return out  # type: ignore[return-value]
+
+
+def _carried(arrays: Any, found: dict, site: int, source: int, w: np.ndarray, t: np.ndarray) -> tuple[Ligand, ...]:
+    """The neighbours of `source`, carried to `site` by x' = W x + t."""
+    sites, images = found[source]
+    if site == source:
+        return tuple(Ligand(int(s), _image(i)) for s, i in zip(sites, images, strict=True))
+    f = arrays.fractional
+    shift = np.rint(w @ f[source] + t - f[site])
+    moved = (f[sites] + images) @ w.T + t - shift
+    out = []
+    for k, x in enumerate(moved):
+        same = np.flatnonzero(arrays.numbers == arrays.numbers[sites[k]])
+        delta = x - f[same]
+        whole = np.rint(delta)
+        n = int(np.argmin(np.linalg.norm((delta - whole) @ arrays.cell, axis=1)))
+        out.append(Ligand(int(same[n]), _image(whole[n])))
+    return tuple(out)
+
+
+def _motifs(
+    arrays: Any, symbols: list[str], centres: list[int], sets: tuple, source: list[int]
+) -> tuple[tuple[Motif, ...], tuple[tuple[int, ...], ...]]:
+    cell = arrays.cell if arrays.cell is not None else np.zeros((3, 3))
+    shape: dict[int, tuple[str, str, float | None]] = {}
+    members: dict[int, list[int]] = {}
+    motifs = []
+    for index, centre in enumerate(centres):
+        ligands, key = sets[centre], source[centre]
+        if key not in shape:
+            vectors = np.array([arrays.positions[x.site] + np.array(x.image) @ cell for x in ligands]).reshape(-1, 3)
+            shape[key] = figure(vectors - arrays.positions[centre])
+        members.setdefault(key, []).append(index)
+        name, symbol, measure = shape[key]
+        formula = motif_formula(symbols[centre], [symbols[x.site] for x in ligands])
+        orbit = list(members).index(key)
+        label = f"{formula} {name} ({symbols[centre]}{centre})"
+        motifs.append(Motif(index, centre, tuple(ligands), formula, name, symbol, measure, orbit, label))
+    return tuple(motifs), tuple(tuple(orbit) for orbit in members.values())
+
+
+def figure(ligands: np.ndarray) -> tuple[str, str, float | None]:
+    """Name, symbol and symmetry measure of ligands float [k, 3] relative to the centre."""
+    if not len(ligands):
+        return "isolated", "?:0", None
+    found = classify(ligands)
+    if found is None:
+        return f"{len(ligands)}-fold", f"?:{len(ligands)}", None
+    return found.name, found.symbol, found.csm
+
+
+def motif_formula(centre: str, ligands: list[str]) -> str:
+    """Centre first, then ligands by number and name: IrO6, CaO8, TiO4F2."""
+    counts = sorted(Counter(ligands).items(), key=lambda item: (-item[1], item[0]))
+    return centre + "".join(f"{s}{n if n > 1 else ''}" for s, n in counts)
+
+
+def _molecule(structure: Any, arrays: Any) -> MotifGraph:
+    symbols = [_symbol(site) for site in structure]
+    vectors = arrays.positions[None] - arrays.positions[:, None]
+    distance = np.linalg.norm(vectors, axis=2)
+    close = np.argwhere(np.triu(distance < _CLOSEST, 1))
+    if len(close):
+        _overlap(arrays, symbols, int(close[0, 0]), int(close[0, 1]), float(distance[tuple(close[0])]))
+    radii = np.array([default_radius(s) for s in symbols])
+    bonded = np.triu(distance < radii[:, None] + radii[None] + 0.4, 1)
+    pairs = np.argwhere(bonded)
+    home: Image = (0, 0, 0)
+    sets: list[list[Ligand]] = [[] for _ in symbols]
+    for a, b in pairs:
+        sets[a].append(Ligand(int(b), home))
+        sets[b].append(Ligand(int(a), home))
+    centres = [k for k, s in enumerate(symbols) if s != "H"] or list(range(len(symbols)))
+    if len(centres) == len(symbols):  # no hydrogen among them, or nothing else: every atom with its neighbours
+        held = sets
+    else:
+        held = [[x for x in near if symbols[x.site] == "H"] for near in sets]
+    motifs, orbits = _motifs(arrays, symbols, centres, tuple(map(tuple, held)), list(range(len(symbols))))
+    frozen = tuple(tuple(x) for x in sets)
+    links = bond_links(motifs, frozen)
+
+    def ring_formula(atoms: tuple[int, ...]) -> str:
+        return "".join(f"{s}{n if n > 1 else ''}" for s, n in sorted(Counter(symbols[a] for a in atoms).items()))
+
+    found = rings(pairs, ring_formula) if len(pairs) >= 3 else ()
+    return MotifGraph(structure, motifs, links, orbits, found, frozen, (0.0,) * len(symbols), "molecule", 0.0, ())
+
+
+def _symbol(site: Any) -> str:
+    specie = site.specie
+    return str(getattr(specie, "symbol", None) or specie.element.symbol)
+
+
+def _image(row: Any) -> Image:
+    return (int(row[0]), int(row[1]), int(row[2]))

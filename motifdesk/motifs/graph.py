@@ -1,0 +1,263 @@
+"""Motifs and how they share ligands: the value objects every room above passes around.
+
+A *motif* is a centre with its ligands (an IrO6 octahedron, a CH group, a silicon atom with its four neighbours). Two
+motifs are *linked* when they share ligands: one is a corner, two an edge, three or more a face; where every atom is a
+centre (metals, elements, molecules) the link is the bond itself. Everything is frozen; sites are indices into
+``graph.structure``, images are integer lattice translations of the given cell.
+"""
+
+from __future__ import annotations
+
+import html
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from motifdesk.structures.arrays import to_arrays
+from motifdesk.structures.errors import MotifError
+
+if TYPE_CHECKING:
+    from pymatgen.core import Molecule, Structure
+
+Image = tuple[int, int, int]
+
+
+class Ligand(NamedTuple):
+    """One ligand of a motif: its site and the lattice translation that brings it next to the centre."""
+
+    site: int
+    image: Image
+
+
+@dataclass(frozen=True)
+class Motif:
+    """A centre and its ligands.
+
+    index: position in ``graph.motifs``. centre: site. formula: centre first ("IrO6"). shape, symbol: nearest ideal
+    figure and its ChemEnv symbol ("octahedron", "O:6"). csm: continuous symmetry measure against it, 0 (ideal) to 100,
+    ChemEnv's convention (centroid including the centre); None where no ideal figure of that coordination is known.
+    orbit: index into ``graph.orbits``. name: for people ("IrO6 octahedron (Ir8)").
+    """
+
+    index: int
+    centre: int
+    ligands: tuple[Ligand, ...]
+    formula: str
+    shape: str
+    symbol: str
+    csm: float | None
+    orbit: int
+    name: str
+
+    def __repr__(self) -> str:
+        measure = "" if self.csm is None else f", csm {self.csm:.3f}"
+        return f"Motif({self.index}: {self.name}{measure})"
+
+    @property
+    def coordination(self) -> int:
+        return len(self.ligands)
+
+    def positions(self, structure: Any) -> np.ndarray:
+        """float64 [k + 1, 3], Cartesian Angstrom: the centre, then the ligands with their images applied."""
+        positions, cell = _positions_and_cell(structure)
+        out = np.empty((len(self.ligands) + 1, 3))
+        out[0] = positions[self.centre]
+        if self.ligands:
+            sites = [ligand.site for ligand in self.ligands]
+            out[1:] = positions[sites]
+            if cell is not None:
+                out[1:] += np.array([ligand.image for ligand in self.ligands], dtype=float) @ cell
+        return out
+
+    def faces(self, structure: Any) -> np.ndarray:
+        """int64 [F, 3]: triangles of the convex hull as indices into ``ligands``, counter-clockwise from outside.
+
+        Fewer than three ligands: no face. Planar motifs: a fan, seen from both sides.
+        """
+        return hull_faces(self.positions(structure)[1:])
+
+
+@dataclass(frozen=True)
+class Link:
+    """Two motifs that touch: motif ``b`` in the cell ``image`` and motif ``a`` in the home cell.
+
+    shared: the shared ligands, in the frame of ``a`` (empty for a bond). kind: "corner", "edge", "face" or "bond".
+    """
+
+    a: int
+    b: int
+    image: Image
+    shared: tuple[Ligand, ...]
+    kind: str
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A connected component of motifs, or a ring.
+
+    kind: "edge" (motifs of one centre element joined by edges or faces), "ring" (molecules and elements).
+    dimensionality: 0 cluster, 1 chain, 2 sheet, 3 framework. sites: atoms of a ring; motifs: motif indices.
+    """
+
+    kind: str
+    name: str
+    motifs: tuple[int, ...]
+    dimensionality: int
+    sites: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class MotifGraph:
+    """The motifs of a structure, their links, symmetry orbits and larger units.
+
+    neighbours: for every site its CrystalNN neighbours (bonded atoms for molecules), the raw answer behind the motifs.
+    oxidation: the oxidation state used for each site, 0.0 where unknown. kind: "ionic", "elements" (every atom is a
+    centre) or "molecule". notes: sentences on what was assumed.
+    """
+
+    structure: Structure | Molecule
+    motifs: tuple[Motif, ...]
+    links: tuple[Link, ...]
+    orbits: tuple[tuple[int, ...], ...]
+    units: tuple[Unit, ...]
+    neighbours: tuple[tuple[Ligand, ...], ...] = ()
+    oxidation: tuple[float, ...] = ()
+    kind: str = "ionic"
+    tolerance: float = 0.01
+    notes: tuple[str, ...] = field(default=())
+
+    def __repr__(self) -> str:
+        kinds = Counter(f"{m.formula} {m.shape}" for m in self.motifs)
+        links = Counter(link.kind for link in self.links)
+        told = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common(4))
+        more = f", {len(kinds) - 4} more kinds" if len(kinds) > 4 else ""
+        shared = ", ".join(f"{n} {kind}" for kind, n in links.items()) or "none"
+        return f"MotifGraph({to_arrays(self.structure).formula}: {told}{more}; links: {shared})"
+
+    def _repr_html_(self) -> str:
+        head = html.escape(repr(self))
+        rows = []
+        for orbit in self.orbits:
+            motif = self.motifs[orbit[0]]
+            shares = "; ".join(f"{n} {kind} {element}" for (kind, element), n in sorted(self.sharing(motif).items()))
+            csm = "" if motif.csm is None else f"{motif.csm:.3f}"
+            cells = (str(len(orbit)), motif.formula, motif.shape, csm, shares or "none")
+            rows.append("<tr>" + "".join(f"<td>{html.escape(text)}</td>" for text in cells) + "</tr>")
+        units = "".join(f"<li>{html.escape(unit.name)}</li>" for unit in self.units[:12])
+        titles = ("motifs", "formula", "shape", "symmetry measure", "shares, per motif")
+        return (
+            f"<div><p><code>{head}</code></p><table><thead><tr>"
+            + "".join(f"<th>{title}</th>" for title in titles)
+            + f"</tr></thead><tbody>{''.join(rows)}</tbody></table><ul>{units}</ul></div>"
+        )
+
+    def motif_at(self, site: int) -> Motif | None:
+        """The motif centred on `site`, or None when the site is no centre (a ligand)."""
+        return self._by_site.get(int(site))
+
+    @cached_property
+    def _by_site(self) -> dict[int, Motif]:
+        return {motif.centre: motif for motif in self.motifs}
+
+    def bonds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Each bond once: int64 [B, 2] sites and int64 [B, 3] the image of the second, from the neighbour sets of the
+        centres (all sites in molecules, metals and elements)."""
+        return self._bonds
+
+    @cached_property
+    def _bonds(self) -> tuple[np.ndarray, np.ndarray]:
+        seen: dict[tuple[int, int, Image], None] = {}
+        for motif in self.motifs:
+            for ligand in self.neighbours[motif.centre]:
+                seen.setdefault(_canonical(motif.centre, ligand.site, ligand.image))
+        pairs = np.array([key[:2] for key in seen], dtype=np.int64).reshape(-1, 2)
+        images = np.array([key[2] for key in seen], dtype=np.int64).reshape(-1, 3)
+        return pairs, images
+
+    def links_of(self, motif: Motif | int) -> tuple[Link, ...]:
+        """Every link that starts at `motif`, turned so that ``a`` is that motif (a link to an own image counts twice)."""
+        index = self.index_of(motif)
+        out = []
+        for link in self._links_by_motif.get(index, ()):
+            if link.a == index:
+                out.append(link)
+            if link.b == index:
+                back = tuple(-n for n in link.image)
+                moved = tuple(Ligand(x.site, _add(x.image, back)) for x in link.shared)
+                out.append(Link(index, link.a, back, moved, link.kind))  # type: ignore[arg-type]
+        return tuple(out)
+
+    @cached_property
+    def _links_by_motif(self) -> dict[int, list[Link]]:
+        out: dict[int, list[Link]] = {}
+        for link in self.links:
+            for index in {link.a, link.b}:
+                out.setdefault(index, []).append(link)
+        return out
+
+    def sharing(self, motif: Motif | int) -> Counter[tuple[str, str]]:
+        """(kind, element of the other centre) -> how many, seen from `motif`: rutile's Ti: edge Ti 2, corner Ti 8."""
+        return Counter((link.kind, self.element(self.motifs[link.b].centre)) for link in self.links_of(motif))
+
+    def element(self, site: int) -> str:
+        specie: Any = self.structure[site].specie
+        return str(getattr(specie, "symbol", None) or specie.element.symbol)
+
+    def index_of(self, motif: Motif | int) -> int:
+        """Check that a motif (or index) belongs to this graph. MotifError otherwise."""
+        index = getattr(motif, "index", motif)
+        if isinstance(index, bool) or not isinstance(index, (int, np.integer)) or not 0 <= index < len(self.motifs):
+            raise MotifError(
+                f"there is no motif {motif!r}", where=repr(self), remedy=f"choose 0 to {len(self.motifs) - 1}"
+            )
+        if isinstance(motif, Motif) and self.motifs[index].centre != motif.centre:
+            raise MotifError(f"{motif!r} belongs to another structure", where=repr(self), remedy="find its motifs anew")
+        return int(index)
+
+
+def _add(a: Sequence[int], b: Sequence[int]) -> Image:
+    return (int(a[0] + b[0]), int(a[1] + b[1]), int(a[2] + b[2]))
+
+
+def _canonical(a: int, b: int, image: Image) -> tuple[int, int, Image]:
+    back: Image = (-image[0], -image[1], -image[2])
+    return (a, b, image) if (a, b, image) <= (b, a, back) else (b, a, back)
+
+
+def _positions_and_cell(structure: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    """Cartesian positions and cell of a Structure, Molecule or AtomArrays, without copying more than needed."""
+    if hasattr(structure, "positions") and hasattr(structure, "cell"):
+        cell = structure.cell
+        return np.asarray(structure.positions), None if cell is None else np.asarray(cell)
+    lattice = getattr(structure, "lattice", None)
+    return np.asarray(structure.cart_coords), None if lattice is None else np.asarray(lattice.matrix)
+
+
+def hull_faces(points: np.ndarray) -> np.ndarray:
+    """int64 [F, 3]: triangles of the convex hull of `points` [k, 3], wound counter-clockwise seen from outside."""
+    from scipy.spatial import ConvexHull, QhullError
+
+    k = len(points)
+    if k < 3:
+        return np.zeros((0, 3), dtype=np.int64)
+    centred = points - points.mean(axis=0)
+    _, spread, axes = np.linalg.svd(centred, full_matrices=False)
+    if spread[2] > 0.05 * spread[0]:
+        try:
+            hull = ConvexHull(points)
+        except QhullError:
+            return np.zeros((0, 3), dtype=np.int64)
+        faces = hull.simplices.astype(np.int64)
+        normal = np.cross(points[faces[:, 1]] - points[faces[:, 0]], points[faces[:, 2]] - points[faces[:, 0]])
+        flip = np.einsum("fx,fx->f", normal, hull.equations[:, :3]) < 0
+        faces[flip] = faces[flip][:, ::-1]
+        return faces
+    if spread[1] < 1e-3 * max(spread[0], 1e-9):
+        return np.zeros((0, 3), dtype=np.int64)  # on a line
+    order = np.argsort(np.arctan2(centred @ axes[1], centred @ axes[0]), kind="stable")
+    fan = np.array([(order[0], order[i], order[i + 1]) for i in range(1, k - 1)], dtype=np.int64)
+    return np.concatenate([fan, fan[:, ::-1]])

@@ -1,0 +1,174 @@
+"""Which ideal figure a motif resembles: the continuous symmetry measure.
+
+S = 100 (1 - (tr Sigma)^2), with Sigma the singular values of p^T q, p and q the ligands and the matched ideal vertices,
+both less the centroid *including the centre* and scaled to unit norm: ChemEnv's default convention, which matters for
+3- and 5-fold motifs. 0 is ideal; improper rotations are allowed, so the two hands of a figure are one shape.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from .shape_table import TABLE
+
+_GOOD = 1e-4
+_REFINED = 8
+
+
+@dataclass(frozen=True)
+class Match:
+    """How an ideal figure lies on a motif.
+
+    symbol, name: the figure. csm: the measure. permutation: ideal vertex of each ligand. rotation: float [3, 3],
+    ``ligand ~ scale * rotation @ vertex`` up to the centroid; may be improper.
+    """
+
+    symbol: str
+    name: str
+    csm: float
+    permutation: tuple[int, ...]
+    rotation: np.ndarray
+
+
+@lru_cache(maxsize=None)
+def vertices(symbol: str) -> np.ndarray:
+    """float64 [k, 3]: vertices of an ideal figure, the centre at the origin, mean distance 1. KeyError if unknown."""
+    points = np.array(TABLE[symbol][1], dtype=float).reshape(-1, 3)
+    points /= np.linalg.norm(points, axis=1).mean()
+    points.setflags(write=False)
+    return points
+
+
+@lru_cache(maxsize=None)
+def symbols_of(coordination: int) -> tuple[str, ...]:
+    """Symbols of the figures with that many vertices."""
+    return tuple(s for s, (_, points) in TABLE.items() if len(points) == 3 * coordination)
+
+
+def shape_name(symbol: str) -> str:
+    return TABLE[symbol][0]
+
+
+def _normalised(ligands: np.ndarray) -> np.ndarray:
+    """Ligands [k, 3] relative to the centre -> less the centroid including the centre, unit norm."""
+    p = ligands - ligands.sum(axis=0) / (len(ligands) + 1)
+    return p / np.sqrt((p * p).sum())
+
+
+def classify(ligands: np.ndarray) -> Match | None:
+    """The nearest ideal figure of `ligands` float [k, 3] (Angstrom, relative to the centre); None if none is known."""
+    if not len(ligands) or not symbols_of(len(ligands)) or np.linalg.norm(ligands, axis=1).min() < 1e-6:
+        return None
+    best: Match | None = None
+    for symbol in symbols_of(len(ligands)):
+        found = match(ligands, symbol)
+        if best is None or found.csm < best.csm - 1e-9:
+            best = found
+        if best.csm < _GOOD:
+            break  # no second figure of the same coordination can be as near
+    return best
+
+
+def csm(ligands: np.ndarray, symbol: str) -> float:
+    """Continuous symmetry measure of `ligands` float [k, 3], relative to the centre, against one figure ("O:6")."""
+    return match(ligands, symbol).csm
+
+
+def match(ligands: np.ndarray, symbol: str) -> Match:
+    """Lay the figure `symbol` on `ligands` float [k, 3] as well as possible. ValueError on a wrong number of ligands."""
+    ligands = np.asarray(ligands, dtype=float)
+    ideal = vertices(symbol)
+    if ligands.shape != ideal.shape:
+        raise ValueError(f"{symbol} has {len(ideal)} vertices, the motif {len(ligands)} ligands")
+    p, q = _normalised(ligands), _normalised(ideal)
+    k = len(p)
+    if k == 1:
+        return Match(symbol, shape_name(symbol), 0.0, (0,), _turn(ideal[0], ligands[0]))
+    perm, value = _permutation(ligands, ideal, p, q)
+    u, _, vt = np.linalg.svd(p.T @ q[perm])
+    rotation = u @ vt
+    if np.linalg.matrix_rank(q, tol=1e-6) < 3 and np.linalg.det(rotation) < 0:
+        # flat figures: the axis across is free, take the proper rotation
+        rotation = u @ np.diag([1.0, 1.0, -1.0]) @ vt
+    measure = max(0.0, 100.0 * (1.0 - min(value, 1.0) ** 2))
+    return Match(symbol, shape_name(symbol), measure, tuple(int(i) for i in perm), rotation)
+
+
+def _turn(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return _frames(b[None], _across(b)[None])[0] @ _frames(a[None], _across(a)[None])[0].T
+
+
+def _across(a: np.ndarray) -> np.ndarray:
+    return np.eye(3)[int(np.argmin(np.abs(a)))]
+
+
+def _frames(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Right-handed frames [..., 3, 3] (columns) with x along a and y in the half plane of b."""
+    x = a / np.linalg.norm(a, axis=-1, keepdims=True)
+    y = b - (b * x).sum(-1, keepdims=True) * x
+    y = y / np.linalg.norm(y, axis=-1, keepdims=True)
+    return np.stack([x, y, np.cross(x, y)], axis=-1)
+
+
+@lru_cache(maxsize=None)
+def _ideal_frames(symbol_points: bytes, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Frames on all ordered pairs of not collinear vertices, and the cosine between the two vertices."""
+    ideal = np.frombuffer(symbol_points).reshape(k, 3)
+    unit = ideal / np.linalg.norm(ideal, axis=1, keepdims=True)
+    i, j = (x.ravel() for x in np.meshgrid(np.arange(k), np.arange(k), indexing="ij"))
+    cosine = (unit[i] * unit[j]).sum(1)
+    keep = (i != j) & (np.abs(cosine) < 0.98)
+    return _frames(ideal[i[keep]], ideal[j[keep]]), cosine[keep]
+
+
+def _permutation(ligands: np.ndarray, ideal: np.ndarray, p: np.ndarray, q: np.ndarray) -> tuple[np.ndarray, float]:
+    """Ideal vertex of each ligand that maximises the sum of singular values of p^T q, and that sum.
+
+    Starts: the frame of one or two ligand pairs laid on every similar pair of ideal vertices; the best starts are
+    refined by turns of assignment (Hungarian) and rotation (Kabsch) until nothing changes.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    k = len(p)
+    unit = ligands / np.linalg.norm(ligands, axis=1, keepdims=True)
+    frames, cosine = _ideal_frames(ideal.tobytes(), k)
+    turns = []
+    if len(frames):
+        across = np.abs(unit @ unit.T)
+        np.fill_diagonal(across, 2.0)
+        for a in (0, k // 2) if k > 3 else range(k):
+            b = int(np.argmin(across[a]))
+            if across[a, b] > 0.99:
+                continue
+            near = np.abs(cosine - unit[a] @ unit[b]) < 0.55
+            turns.append(_frames(ligands[a], ligands[b]) @ np.swapaxes(frames[near], 1, 2))
+    rotations = np.concatenate(turns) if turns else np.zeros((0, 3, 3))
+    if not len(rotations):  # collinear figures, or a motif unlike any
+        rotations = np.stack([_turn(v, ligands[0]) for v in ideal])
+    if np.linalg.matrix_rank(q, tol=1e-6) == 3 and k < 9:
+        rotations = np.concatenate([rotations, rotations @ np.diag([1.0, 1.0, -1.0])])
+    overlap = np.einsum("ax,nxy,by->nab", p, rotations, q)
+    order = np.argsort(-overlap.max(axis=2).sum(axis=1), kind="stable")
+    best, best_value, seen = np.arange(k), -1.0, set()
+    tried = 0
+    for n in order:
+        perm = linear_sum_assignment(overlap[n], maximize=True)[1]
+        if perm.tobytes() in seen:
+            continue
+        value = -1.0
+        for _ in range(20):
+            seen.add(perm.tobytes())
+            u, s, vt = np.linalg.svd(p.T @ q[perm])
+            if s.sum() <= value + 1e-12:
+                break
+            value = float(s.sum())
+            if value > best_value + 1e-12:
+                best, best_value = perm, value
+            perm = linear_sum_assignment(p @ (u @ vt) @ q.T, maximize=True)[1]
+        tried += 1
+        if tried >= _REFINED or 1.0 - best_value < 1e-9:
+            break
+    return best, best_value
