@@ -57,7 +57,7 @@ def in_cell(structure: Structure, linear: np.ndarray, tolerance: float = 0.01) -
     numbers = np.array([site.specie.Z for site in structure])
     chosen: list[int] = []
     fractional = np.empty((0, 3))
-    kept_numbers = np.empty(0, dtype=int)
+    kept_numbers: np.ndarray = np.empty(0, dtype=int)
     for k in range(len(structure)):
         wrapped = candidates[k] - np.floor(candidates[k] + 1e-9)
         wrapped = wrapped[np.unique(np.round(wrapped, 6) % 1.0, axis=0, return_index=True)[1]]

@@ -94,7 +94,10 @@ def choose(frames: Sequence[Any], index: int, where: object, what: str) -> Any:
 
 
 def poscar(text: str, where: object, options: Options) -> Parsed:
-    """POSCAR/CONTCAR of VASP 5, or of VASP 4 with the elements in its first line or in ``options.elements``."""
+    """POSCAR/CONTCAR of VASP 5, or of VASP 4 with its elements named elsewhere.
+
+    Elsewhere is: ``options.elements``, the first line, or a comment behind each position ("0.1 0.2 0.3 # Ba1").
+    """
     from pymatgen.io.vasp import Poscar
 
     lines = text.splitlines()
@@ -113,6 +116,11 @@ def poscar(text: str, where: object, options: Options) -> Parsed:
         warnings.simplefilter("always")
         structure = Poscar.from_str(text, read_velocities=False).structure
     unnamed = any("cannot be determined" in str(w.message) for w in caught)
+    commented = _comment_elements(lines, len(structure)) if unnamed and options.elements is None else None
+    if commented:
+        for k, symbol in enumerate(commented):
+            structure.replace(k, symbol, label=symbol)
+        return structure, ["elements taken from the comments behind the positions"]
     if unnamed and options.elements is None:
         raise StructureError(
             "it names no elements (the form of VASP 4)",
@@ -122,6 +130,19 @@ def poscar(text: str, where: object, options: Options) -> Parsed:
     if unnamed:
         return _named(structure, options.elements or (), where), []
     return structure, [one_line(w.message) for w in caught if issubclass(w.category, UserWarning)]
+
+
+def _comment_elements(lines: Sequence[str], natoms: int) -> list[str] | None:
+    """Element of each atom from "# Ba1" or "! Ba" behind its position; None unless every atom has one."""
+    start = 7 + (lines[6].strip()[:1] in ("s", "S"))  # selective dynamics put one line more before the positions
+    found = []
+    for line in lines[start : start + natoms]:
+        words = re.split("[#!]", line, maxsplit=1)
+        name = re.match(r"\s*([A-Z][a-z]?)(?![a-z])", words[-1]) if len(words) == 2 else None
+        if name is None or name[1] not in element_symbols()[1:]:
+            return None
+        found.append(name[1])
+    return found if len(found) == natoms else None
 
 
 def _named(structure: Structure, elements: Sequence[str], where: object) -> Structure:

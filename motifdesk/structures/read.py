@@ -9,7 +9,7 @@ import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from motifdesk.data import path as data_path
 
@@ -85,12 +85,14 @@ def read(
         structure, where = _from_object(source, max_atoms)
     if disorder == "majority" and hasattr(structure, "lattice"):
         check_count(len(structure), max_atoms, where)
-        structure = majority(structure, where)
+        structure = majority(cast("Structure", structure), where)
     check_structure(structure, where, max_atoms)
     if cell != "as-given" and hasattr(structure, "lattice"):
         from .cells import conventional_cell, primitive_cell
 
-        structure = (primitive_cell if cell == "primitive" else conventional_cell)(structure, tolerance)
+        structure = (primitive_cell if cell == "primitive" else conventional_cell)(
+            cast("Structure", structure), tolerance
+        )
         check_count(len(structure), max_atoms, where)
     return structure
 

@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -158,9 +158,9 @@ def dumps(
         return _json(made, provenance)
     lines = _provenance_lines(provenance)
     if format == "cif":
-        return _cif(made, lines, symmetry_tolerance)
+        return _cif(cast("Structure", made), lines, symmetry_tolerance)
     if format == "poscar":
-        return _poscar(made, lines)
+        return _poscar(cast("Structure", made), lines)
     return _xyz(made, lines)
 
 
