@@ -238,3 +238,24 @@ def test_a_target_that_is_none_is_one_clear_error(session, target):
         session.decode_at(target)
     assert isinstance(caught.value, MotifDeskError) and "\n" not in str(caught.value)
     assert len(session.history) == 1
+
+
+def test_predictions_and_where_it_landed_are_read_out(session):
+    session.drag_to((5.0, 0.0))
+    read_out = session.readouts("release")
+    assert read_out["predicted_formation_energy"].number == pytest.approx(-session.state.latent.xy[0])
+    assert read_out["off_target"].number == pytest.approx(abs(session.state.latent.xy[0] - 5.0), abs=1e-6)
+    assert "predicted_band_gap" not in read_out  # the stand-in predicts NaN
+    session.strain(volume=1.1)
+    assert "residual" not in session.readouts("move")  # no decode vouches for it any more
+    session.preview("strain", volume=1.2)
+    assert "predicted_formation_energy" not in session.readouts("release")  # stale: not shown as current
+
+
+def test_a_codec_that_cannot_be_used_is_said_in_the_readouts(session):
+    class Broken(Codec):
+        def encode(self, structures):
+            raise MotifDeskError("the element Og is not known", where="codec")
+
+    read_out = Session(rock_salt(), codec=Broken(), atlas=Atlas()).readouts("idle")
+    assert "Og" in read_out["missing"].value

@@ -38,8 +38,10 @@ class Contact:
     fraction: float
     names: tuple[str, str]
 
-    def __str__(self) -> str:
-        return f"{self.names[0]}{self.a}-{self.names[1]}{self.b} {self.length:.3f} Å"
+    @property
+    def name(self) -> str:
+        """Species and sites: "Ir0-O5"."""
+        return f"{self.names[0]}{self.a}-{self.names[1]}{self.b}"
 
 
 @dataclass(frozen=True)

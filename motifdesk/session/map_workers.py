@@ -128,8 +128,8 @@ class Drag(Worker):
 
     def finish(self, draft: Draft) -> Draft:
         """New base, motifs found anew, and the landing point of the re-encoded structure."""
-        state = rebased(draft.state, draft.state.arrays)
-        state = replace(state, latent=replace(located(self.services, state), stale=False))
+        state = replace(rebased(draft.state, draft.state.arrays), latent=draft.state.latent)
+        state = replace(state, latent=located(self.services, state))
         return super().finish(replace(draft, state=state))
 
     @classmethod

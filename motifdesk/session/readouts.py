@@ -11,9 +11,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from motifdesk.session.contacts import TOO_SHORT, contacts
+from motifdesk.session.motif_readouts import Row, Sheet, motif_rows, shape_rows, valence_rows
 from motifdesk.session.services import Services
 from motifdesk.session.state import State
 from motifdesk.structures.errors import MotifDeskError, SessionError
@@ -21,22 +20,12 @@ from motifdesk.structures.errors import MotifDeskError, SessionError
 TIERS = ("move", "release", "idle")
 TOLERANCES = (0.01, 0.1)
 """Angstrom: a strict and a forgiving search; a small tilt shows as the difference of the two."""
-VALENCE_OFF = 0.5
-"""Valence units by which a bond-valence sum may miss the oxidation state before the verdict mentions it."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the read-outs. ``number`` is the bare value where there is one; ``warn`` marks what the verdict
-    objects to."""
-
-    key: str
-    label: str
-    value: str
-    unit: str
-    tier: str
-    number: float | None = None
-    warn: bool = False
+PREDICTED = {
+    "formation_energy": ("Predicted formation energy", "eV/atom"),
+    "band_gap": ("Predicted band gap", "eV"),
+    "heat_all": ("Predicted heat of formation", "eV"),
+    "carbon_energy": ("Predicted energy (carbon)", "eV/atom"),
+}
 
 
 @dataclass(frozen=True)
@@ -83,77 +72,55 @@ class Readouts:
         return "\n".join([*lines, str(self.verdict)])
 
 
-class _Sheet:
-    """Collects rows and objections; what is not a finite number is left out."""
+def readouts(state: State, tier: str, services: Services, missing: str | None = None) -> Readouts:
+    """Read-outs of ``state`` up to and including ``tier``. A number that cannot be had is left out, never NaN.
 
-    def __init__(self) -> None:
-        self.rows: list[Row] = []
-        self.reasons: list[str] = []
-
-    def text(self, key: str, label: str, value: str, tier: str, warn: bool = False) -> None:
-        self.rows.append(Row(key, label, value, "", tier, None, warn))
-
-    def number(
-        self, key: str, label: str, value: float | None, digits: int, unit: str, tier: str, warn: bool = False
-    ) -> None:
-        if value is not None and math.isfinite(value):
-            self.rows.append(Row(key, label, f"{value:.{digits}f}", unit, tier, float(value), warn))
-
-    def object(self, reason: str) -> None:
-        self.reasons.append(reason)
-
-
-def readouts(state: State, tier: str, services: Services) -> Readouts:
-    """Read-outs of ``state`` up to and including ``tier``. A number that cannot be had is left out, never NaN."""
+    ``missing``: why the design could not be located in the latent space, if it could not.
+    """
     if tier not in TIERS:
         raise SessionError(f"unknown tier {tier!r}", where="readouts", remedy=f"choose one of {', '.join(TIERS)}")
-    steps: list[Callable[[_Sheet, State, Services], None]] = [_move]
+    steps: list[Callable[[Sheet, State, Services], None]] = [_move]
     if tier != "move":
         steps.append(_release)
     if tier == "idle":
         steps.append(_idle)
-    sheet = _Sheet()
+    sheet = Sheet()
     for step in steps:
         step(sheet, state, services)
+    if missing is not None:
+        sheet.text("missing", "Predictions", f"not available: {missing}", "release")
     verdict = Verdict(not sheet.reasons, tuple(sheet.reasons))
     return Readouts(state.version, state.node, state.preview, tier, tuple(sheet.rows), verdict)
 
 
-def _move(sheet: _Sheet, state: State, services: Services) -> None:
+def _move(sheet: Sheet, state: State, services: Services) -> None:
     sheet.text("formula", "Formula", f"{state.formula} ({len(state.arrays)} atoms)", "move")
     if state.arrays.is_crystal:
         sheet.number("volume", "Volume per atom", state.arrays.volume / len(state.arrays), 2, "Å³", "move")
     found = contacts(state.arrays)
     if found.shortest is not None and found.tightest is not None:
         short = found.too_short > 0
-        sheet.rows.append(
-            Row("contact", "Shortest contact", str(found.shortest)[:-2], "Å", "move", found.shortest.length, short)
-        )
+        value = f"{found.shortest.name} {found.shortest.length:.3f}"
+        sheet.rows.append(Row("contact", "Shortest contact", value, "Å", "move", found.shortest.length, short))
         if short:
             more = f" and {found.too_short - 1} more" if found.too_short > 1 else ""
-            sheet.object(f"{found.tightest} is {found.tightest.fraction:.2f} of the bond radii (< {TOO_SHORT}){more}")
+            sheet.object(
+                f"{found.tightest.name} {found.tightest.length:.2f} Å is {found.tightest.fraction:.2f} of the "
+                f"bond radii (below {TOO_SHORT}){more}"
+            )
+    motif_rows(sheet, state)
     latent = state.latent
     if latent.residual is not None:
-        # a moved structure is no longer what was decoded
-        if not (latent.stale and state.amplitudes):
-            sheet.rows.append(
-                Row(
-                    "residual",
-                    "Decode residual",
-                    f"{latent.residual:.1e}",
-                    "",
-                    "move",
-                    latent.residual,
-                    not latent.converged,
-                )
-            )
-            if not latent.converged:
-                sheet.object(f"the decode has not converged (residual {latent.residual:.1e})")
+        unsure = not latent.converged
+        value = f"{latent.residual:.1e} ({latent.source})" if latent.source else f"{latent.residual:.1e}"
+        sheet.rows.append(Row("residual", "Decode residual", value, "", "move", latent.residual, unsure))
+        if unsure:
+            sheet.object(f"the decode has not converged (residual {latent.residual:.1e})")
     for note in state.notes:
         sheet.object(note)
 
 
-def _release(sheet: _Sheet, state: State, services: Services) -> None:
+def _release(sheet: Sheet, state: State, services: Services) -> None:
     if state.arrays.is_crystal:
         from motifdesk.structures.symmetry import space_group
 
@@ -161,10 +128,38 @@ def _release(sheet: _Sheet, state: State, services: Services) -> None:
             try:
                 group = space_group(state.arrays, tolerance)
             except MotifDeskError:
-                continue
+                continue  # atoms on one site have no space group; the contacts say so
             label = f"Space group within {tolerance:g} Å"
             sheet.text(f"space_group_{tolerance:g}", label, f"{group.symbol} ({group.number})", "release")
+    shape_rows(sheet, state)
+    valence_rows(sheet, state)
+    latent = state.latent
+    if not latent.stale:
+        for name, value in latent.predictions.items():
+            label, unit = PREDICTED.get(name, (name.replace("_", " ").capitalize(), ""))
+            sheet.number(f"predicted_{name}", label, value, 3, unit, "release")
+        if latent.xy is not None:
+            sheet.text("landed", "On the map at", f"({latent.xy[0]:.2f}, {latent.xy[1]:.2f})", "release")
+            if latent.target_xy is not None:
+                off = math.dist(latent.xy, latent.target_xy)
+                sheet.number("off_target", "Off the point asked for by", off, 2, "map units", "release")
 
 
-def _idle(sheet: _Sheet, state: State, services: Services) -> None:
-    np.asarray(0)
+def _idle(sheet: Sheet, state: State, services: Services) -> None:
+    latent = state.latent
+    if latent.root is None or latent.stale or not services.atlas_loaded:
+        return
+    from motifdesk.codec.codes import Codes
+
+    for k, near in enumerate(services.atlas.neighbours(Codes(root=latent.root[None]), k=3)[0]):
+        value = f"{near.formula} ({near.source} {near.id}), distance {near.distance:.3g}"
+        sheet.rows.append(
+            Row(
+                f"nearest_{k}",
+                "Nearest known" if k == 0 else f"Nearest known {k + 1}",
+                value,
+                "",
+                "idle",
+                near.distance,
+            )
+        )

@@ -52,6 +52,11 @@ class Services:
         return self._atlas is not None and not self._is_lazy(self._atlas)
 
     @property
+    def has_codec(self) -> bool:
+        """Whether there is a codec at all (loaded or to be loaded)."""
+        return self._codec is not None
+
+    @property
     def has_atlas(self) -> bool:
         """Whether there is a map at all (loaded or to be loaded)."""
         return self._atlas is not None

@@ -68,6 +68,11 @@ class Latent:
     predictions: Mapping[str, float] = field(default_factory=frozen_mapping)
     stale: bool = True
 
+    def moved(self) -> Latent:
+        """The latent after an edit that did not come from the map: the last place is stale, no decode vouches for
+        it."""
+        return Latent(self.root, self.xy, predictions=self.predictions, stale=True)
+
 
 class Reference:
     """The structure that amplitudes are measured from, with what is expensive to know about it, computed once when
@@ -251,7 +256,7 @@ def rebased(state: State, arrays: AtomArrays, template: Structure | Molecule | N
     The base index is set when the state is committed.
     """
     reference = Reference(arrays, state.reference.template if template is None else template)
-    latent = replace(state.latent, stale=True)
+    latent = state.latent.moved()
     return replace(
         state,
         arrays=arrays,

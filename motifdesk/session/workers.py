@@ -132,7 +132,7 @@ class Distort(Worker):
             achieved=frozen_mapping(achieved),
             cost=cost,
             notes=notes,
-            latent=replace(self.origin.latent, stale=True),
+            latent=self.origin.latent.moved(),
         )
         changed = {k: v for k, v in asked.items() if v != self.origin.amplitudes.get(k, 0.0)}
         parameters = {"amplitudes": {**{k: 0.0 for k in self.origin.amplitudes}, **wanted}}

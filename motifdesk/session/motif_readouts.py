@@ -1,0 +1,159 @@
+"""Read-outs of the picked motif and of the bonds: lengths, shape, valence. Quick enough for every pointer move."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from motifdesk.session.state import State
+
+if TYPE_CHECKING:
+    from motifdesk.motifs import Motif
+
+VALENCE_OFF = 0.5
+"""Valence units by which a bond-valence sum may miss the oxidation state before the verdict mentions it."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the read-outs. ``number`` is the bare value where there is one; ``warn`` marks what the verdict
+    objects to."""
+
+    key: str
+    label: str
+    value: str
+    unit: str
+    tier: str
+    number: float | None = None
+    warn: bool = False
+
+
+class Sheet:
+    """Collects rows and objections; what is not a finite number is left out."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.reasons: list[str] = []
+
+    def text(self, key: str, label: str, value: str, tier: str, warn: bool = False) -> None:
+        self.rows.append(Row(key, label, value, "", tier, None, warn))
+
+    def number(
+        self, key: str, label: str, value: float | None, digits: int, unit: str, tier: str, warn: bool = False
+    ) -> None:
+        if value is not None and math.isfinite(value):
+            self.rows.append(Row(key, label, f"{value:.{digits}f}", unit, tier, float(value), warn))
+
+    def object(self, reason: str) -> None:
+        self.reasons.append(reason)
+
+
+def picked(state: State) -> Motif | None:
+    """The picked motif of the base structure, or None."""
+    index = state.selection.motif
+    graph = state.graph if index is not None else None
+    return None if graph is None or index is None or index >= len(graph.motifs) else graph.motifs[index]
+
+
+def ligand_vectors(state: State, motif: Motif) -> np.ndarray:
+    """Vectors [k, 3] (Angstrom) from the centre to the ligands, in the state as it is now."""
+    arrays = state.arrays
+    vectors = arrays.positions[[ligand.site for ligand in motif.ligands]] - arrays.positions[motif.centre]
+    if arrays.cell is not None:
+        vectors = vectors + np.array([ligand.image for ligand in motif.ligands], dtype=float) @ arrays.cell
+    return vectors
+
+
+def shape_measure(state: State, motif: Motif, vectors: np.ndarray) -> float | None:
+    """Continuous symmetry measure against the motif's figure, with the vertex assignment of the base structure.
+
+    While a slider moves the assignment does not change, so one 3 x 3 singular value decomposition is enough.
+    """
+    from motifdesk.motifs.shapes import match, vertices
+
+    cache = state.reference.scratch
+    key = ("assignment", motif.index)
+    if key not in cache:
+        base = state.reference.arrays
+        rest = base.positions[[x.site for x in motif.ligands]] - base.positions[motif.centre]
+        if base.cell is not None:
+            rest = rest + np.array([x.image for x in motif.ligands], dtype=float) @ base.cell
+        try:
+            ideal = vertices(motif.symbol)
+            cache[key] = ideal[list(match(rest, motif.symbol).permutation)]
+        except (KeyError, ValueError):
+            cache[key] = None
+    ideal = cache[key]
+    if ideal is None or len(ideal) < 2:
+        return None
+    p, q = (_normalised(points) for points in (vectors, ideal))
+    overlap = float(np.linalg.svd(p.T @ q, compute_uv=False).sum())
+    return max(0.0, 100.0 * (1.0 - min(overlap, 1.0) ** 2))
+
+
+def _normalised(vectors: np.ndarray) -> np.ndarray:
+    """Less the centroid including the centre (ChemEnv's convention), unit norm."""
+    p = vectors - vectors.sum(axis=0) / (len(vectors) + 1)
+    return p / np.sqrt((p * p).sum())
+
+
+def motif_rows(sheet: Sheet, state: State) -> None:
+    """Tier "move": lengths, their distortion and the shape measure of the picked motif."""
+    motif = picked(state)
+    if motif is None:
+        return
+    sheet.text("motif", "Motif", motif.name, "move")
+    if not motif.ligands:
+        return
+    vectors = ligand_vectors(state, motif)
+    lengths = np.linalg.norm(vectors, axis=1)
+    mean = float(lengths.mean())
+    span = f"{lengths.min():.3f} - {lengths.max():.3f} (mean {mean:.3f})"
+    sheet.rows.append(Row("bond_lengths", "Bond lengths", span, "Å", "move", mean))
+    baur = float(np.abs(lengths - mean).mean() / mean) if mean > 0 else None
+    sheet.number("baur", "Bond-length distortion (Baur)", baur, 4, "", "move")
+    measure = shape_measure(state, motif, vectors) if mean > 0 else None
+    sheet.number("csm", f"Distance from ideal {motif.shape} (CSM)", measure, 3, "", "move")
+
+
+def shape_rows(sheet: Sheet, state: State) -> None:
+    """Tier "release": nearest figure and coordination in the structure as it is now, by a new search for
+    neighbours."""
+    motif = picked(state)
+    if motif is None:
+        return
+    from motifdesk.motifs.shapes import classify
+
+    now = current_graph(state)
+    there = None if now is None else now.motif_at(motif.centre)
+    if there is not None:
+        found = classify(ligand_vectors(state, there))
+        shape = there.shape if found is None else found.name
+        changed = there.coordination != motif.coordination
+        sheet.text("shape", "Shape", shape, "release", warn=changed)
+        sheet.rows.append(
+            Row("coordination", "Coordination", str(there.coordination), "", "release", there.coordination, changed)
+        )
+        if changed:
+            sheet.object(
+                f"the bonds of {motif.name} changed from {motif.coordination} to {there.coordination} neighbours"
+            )
+
+
+def current_graph(state: State):  # noqa: ANN201 - MotifGraph or None
+    """The motif graph of the state itself (its base's when nothing is distorted); None when none can be found."""
+    if state.arrays is state.reference.arrays:
+        return state.graph
+    from motifdesk.motifs import find_motifs
+
+    try:
+        return find_motifs(state.structure)
+    except Exception:  # a read-out must not take the desk down; the contacts tell what is wrong
+        return None
+
+
+def valence_rows(sheet: Sheet, state: State) -> None:
+    """Tier "release": bond-valence sums of the centres against their oxidation states."""
