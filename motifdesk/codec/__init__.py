@@ -1,0 +1,39 @@
+"""Structures to codes and back.
+
+>>> codec = load_codec()
+>>> codes = codec.encode([structure])
+>>> decoded = codec.decode(codes)[0]
+>>> decoded.structure, decoded.residual, decoded.converged, decoded.source
+>>> follower = codec.follower(structure); frame = follower.step(target_code)
+
+Names resolve on first use: importing this room does not import torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+_HOME = {
+    "Codec": "codec", "load_codec": "codec", "Codes": "codes", "concatenate": "codes", "Decoded": "decode",
+    "Follower": "follower", "Frame": "follower",
+}
+
+__all__ = ["Codec", "Codes", "Decoded", "Follower", "Frame", "concatenate", "load_codec"]
+
+if TYPE_CHECKING:
+    from motifdesk.codec.codec import Codec as Codec
+    from motifdesk.codec.codec import load_codec as load_codec
+    from motifdesk.codec.codes import Codes as Codes
+    from motifdesk.codec.codes import concatenate as concatenate
+    from motifdesk.codec.decode import Decoded as Decoded
+    from motifdesk.codec.follower import Follower as Follower
+    from motifdesk.codec.follower import Frame as Frame
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value

@@ -87,7 +87,6 @@ def refine(
     target = target.to(device, dtype).expand(b, -1)
     if blind_only:
         target = target[:, -128:]
-    limits = closest_approach(geometry.numbers, device, dtype) if barrier else None
     free = 3 * n + (6 if cells is not None and free_cell else 0)
 
     def evaluate(x: Tensor, c: Tensor | None, goal: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -102,14 +101,7 @@ def refine(
         slope64 = slope.double() if dtype == torch.float64 else slope
         hessian = (slope64.mT @ slope64).double() / width
         gradient = (slope64.mT @ difference[..., None])[..., 0].double() / width
-        cost = residual.double()
-        if lattice is not None and c is not None and free > 3 * n:
-            value, rows = _lattice_rows(c, n, lattice)
-            cost = cost + value.square().sum(-1)
-            hessian[:, 3 * n :, 3 * n :] += rows.mT @ rows
-            gradient[:, 3 * n :] += (rows.mT @ value[..., None])[..., 0]
-        if limits is not None:
-            cost = cost + _add_barrier(x, c, limits, scale, barrier, free, hessian, gradient)
+        cost = residual.double() + penalties(geometry, x, c, lattice, hessian, gradient, barrier)
         return residual.double(), cost, hessian, gradient
 
     best = evaluate(positions, cells, target)
@@ -151,6 +143,25 @@ def refine(
         for store, value in zip((residual, cost, hessian, gradient), new, strict=True):
             store[kept] = value[accept]
     return Refined(positions, cells, residual, cost, taken)
+
+
+def penalties(geometry: GeometryMap, positions: Tensor, cells: Tensor | None, lattice: LatticeTarget | None,
+              hessian: Tensor | None = None, gradient: Tensor | None = None, barrier: float = 1.0) -> Tensor:
+    """Cost [B] of the lattice block and of atoms too close; with ``hessian`` and ``gradient`` their Gauss-Newton terms
+    are added to those in place."""
+    n = positions.shape[1]
+    cost = torch.zeros(len(positions), dtype=torch.float64, device=positions.device)
+    if lattice is not None and cells is not None and (gradient is None or gradient.shape[1] > 3 * n):
+        value, rows = _lattice_rows(cells, n, lattice)
+        cost = cost + value.square().sum(-1)
+        if hessian is not None and gradient is not None:
+            hessian[:, 3 * n :, 3 * n :] += rows.mT @ rows
+            gradient[:, 3 * n :] += (rows.mT @ value[..., None])[..., 0]
+    if barrier:
+        limits = closest_approach(geometry.numbers, positions.device, positions.dtype)
+        scale = geometry.scale(cells, len(positions))
+        cost = cost + _add_barrier(positions, cells, limits, scale, barrier, hessian, gradient)
+    return cost
 
 
 def apply_step(geometry: GeometryMap, positions: Tensor, cells: Tensor | None, move: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -203,8 +214,8 @@ def closest_approach(numbers: np.ndarray, device: torch.device, dtype: torch.dty
     return CLOSEST * (radii[:, None] + radii[None, :])
 
 
-def _add_barrier(positions: Tensor, cells: Tensor | None, limits: Tensor, scale: Tensor, weight: float, free: int,
-                 hessian: Tensor, gradient: Tensor) -> Tensor:
+def _add_barrier(positions: Tensor, cells: Tensor | None, limits: Tensor, scale: Tensor, weight: float,
+                 hessian: Tensor | None, gradient: Tensor | None) -> Tensor:
     """Penalty weight * sum (1 - d/limit)^2 over pairs too close; adds its Gauss-Newton terms in place: cost [B]."""
     b, n, _ = positions.shape
     cost = torch.zeros(b, dtype=torch.float64, device=positions.device)
@@ -222,6 +233,9 @@ def _add_barrier(positions: Tensor, cells: Tensor | None, limits: Tensor, scale:
     factor = weight**0.5
     value = factor * (1.0 - distance / limit)
     cost.index_add_(0, graph, value.square())
+    if hessian is None or gradient is None:
+        return cost
+    free = gradient.shape[1]
     direction = vector / distance[:, None]
     rows = torch.zeros(len(close), free, dtype=torch.float64, device=positions.device)
     pull = -(factor / limit * scale.double()[graph])[:, None] * direction

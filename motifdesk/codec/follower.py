@@ -1,0 +1,196 @@
+"""The warm start behind a drag: the atoms on screen follow a moving target code, a few refinement steps per frame.
+
+The same atoms from frame to frame, no jump, no flicker. One evaluation of code and Jacobian per step: the derivative
+at the accepted point is kept for the next target. Nothing depends on time or chance after construction, so the same
+targets give the same frames.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from motifdesk.codec.codes import COUNTS, GEOMETRY, LATTICE, N_ELEMENTS, ROOT_WIDTH, Codes
+from motifdesk.codec.jacobian import EncoderArrays, GeometryMap
+from motifdesk.codec.lattice import cell_to_block
+from motifdesk.codec.radii import COVALENT_RADII
+from motifdesk.codec.refine import CONVERGED, LatticeTarget, apply_step, penalties
+from motifdesk.structures.arrays import AtomArrays
+from motifdesk.structures.errors import CodecError
+
+MAX_JUMP = 0.45  # Angstrom, longest way of an atom in one frame
+_NOISE = 0.002  # Angstrom; at a symmetric structure the derivative towards a tilt vanishes
+_VOLUME_WEIGHT = 0.05  # of the squared difference of log volumes; the codes' own scale is 1
+COMPOSITIONS = ("keep", "follow")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame of a drag.
+
+    Attributes:
+        arrays: the atoms now, order as in the structure that the follower started from.
+        residual: mean squared difference of the compared geometry numbers to the target's.
+        converged: residual <= 1e-6: the structure has the target's code. A frame on the way rarely has.
+        root: float32 [486], the code of this very structure: where it really lies.
+        moved: longest way of an atom since the last frame, Angstrom.
+        restarted: the atoms were replaced by the anchor's.
+    """
+
+    arrays: AtomArrays
+    residual: float
+    converged: bool
+    root: np.ndarray
+    moved: float = 0.0
+    restarted: bool = False
+
+
+class Follower:
+    """Follows target codes from a structure. Made by :meth:`motifdesk.codec.Codec.follower`.
+
+    ``composition="keep"``: the species stay; only the species-blind part of the code is followed, and the volume is
+    drawn gently to the target's, corrected for the sizes of the atoms. ``"follow"``: the whole geometry code is
+    followed; with an ``anchor`` of another composition the atoms are replaced by the anchor's.
+    """
+
+    def __init__(self, start: AtomArrays, arrays: EncoderArrays, version: str, composition: str = "keep", *, seed: int = 0,
+                 device: torch.device | str = "cpu") -> None:
+        if composition not in COMPOSITIONS:
+            raise CodecError(f"composition {composition!r} is unknown", where="follower", remedy='use "keep" or "follow"')
+        self.composition, self.version = composition, version
+        self._arrays, self._seed, self._device = arrays, seed, device
+        self._anchor: bytes | None = None
+        self._place(start)
+
+    def _place(self, start: AtomArrays) -> None:
+        self.numbers = start.numbers
+        self._geometry = GeometryMap(self._arrays, start.numbers, device=self._device, skin=0.15)
+        noise = np.random.default_rng(self._seed).normal(scale=_NOISE, size=start.positions.shape)
+        self._positions = torch.from_numpy(start.positions + noise - noise.mean(0))[None].to(self._device)
+        self._cells = None if start.cell is None else torch.from_numpy(np.array(start.cell))[None].to(self._device)
+        self._known: tuple[Tensor, Tensor] | None = None
+        self._damping = 0.1
+
+    @property
+    def arrays(self) -> AtomArrays:
+        """The atoms now."""
+        cell = None if self._cells is None else self._cells[0].cpu().numpy()
+        return AtomArrays(self.numbers, self._positions[0].cpu().numpy(), cell)
+
+    def step(self, target: Codes | np.ndarray, steps: int = 2, *, anchor: AtomArrays | None = None) -> Frame:
+        """Move towards ``target`` (one code, or its root vector) by at most ``steps`` refinement steps."""
+        root = _root_of(target, self.version)
+        restarted = False
+        if self.composition == "follow" and anchor is not None:
+            key = anchor.numbers.tobytes() + anchor.positions.tobytes()
+            if key != self._anchor:
+                self._anchor = key
+                if not _same_composition(_fractions(anchor.numbers), _fractions(self.numbers)):
+                    self._place(anchor)
+                    restarted = True
+        blind = self.composition == "keep"
+        goal = torch.from_numpy(root[GEOMETRY].astype(np.float64))[None].to(self._device)
+        goal = goal[:, -128:] if blind else goal
+        lattice = self._lattice_target(root)
+        before, cells_before = self._positions, self._cells
+        if self._known is None or self._known[0].shape[1] != goal.shape[1]:
+            self._known = self._evaluate(self._positions, self._cells, blind)
+        for _ in range(max(1, int(steps))):
+            if not self._advance(goal, lattice, before, cells_before, blind):
+                break
+        residual = float((self._known[0] - goal).square().mean())
+        moved = float((self._positions - before).norm(dim=-1).max())
+        arrays = self.arrays
+        return Frame(arrays, residual, residual <= CONVERGED, self._root(arrays, blind), moved, restarted)
+
+    def _evaluate(self, positions: Tensor, cells: Tensor | None, blind: bool) -> tuple[Tensor, Tensor]:
+        code, slope = self._geometry(positions, cells, jacobian=True, blind_only=blind)
+        assert slope is not None
+        n = len(self.numbers)
+        scale = self._geometry.scale(cells, 1)
+        return code, torch.cat([slope[..., : 3 * n] * scale[:, None, None], slope[..., 3 * n :]], -1)
+
+    def _lattice_target(self, root: np.ndarray) -> LatticeTarget | None:
+        """The volume that the target's geometry asks of *these* atoms; the shape follows the geometry code alone.
+
+        (The shape numbers of the target belong to another Niggli cell and setting than the one on screen.)
+        """
+        block = root[LATTICE].astype(np.float64)
+        if self._cells is None or block[0] < 0.5:
+            return None
+        fractions = root[COUNTS].astype(np.float64).clip(min=0.0)
+        fractions /= max(fractions.sum(), 1e-9)
+        cubes = COVALENT_RADII[1 : N_ELEMENTS + 1] ** 3
+        block[1] += np.log(max(float(_fractions(self.numbers) @ cubes), 1e-3) / max(float(fractions @ cubes), 1e-3))
+        return LatticeTarget(block, volume=_VOLUME_WEIGHT, shape=0.0)
+
+    def _advance(self, goal: Tensor, lattice: LatticeTarget | None, before: Tensor, cells_before: Tensor | None,
+                 blind: bool) -> bool:
+        """One damped step; False when nothing is left to gain."""
+        assert self._known is not None
+        code, slope = self._known
+        n = len(self.numbers)
+        width = goal.shape[1]
+        difference = code - goal
+        if float(difference.square().mean()) < 1e-13:
+            return False
+        hessian = slope.mT @ slope / width
+        gradient = (slope.mT @ difference[..., None])[..., 0] / width
+        cost = difference.square().mean(-1) + penalties(self._geometry, self._positions, self._cells, lattice, hessian, gradient)
+        diagonal = hessian.diagonal(dim1=1, dim2=2)
+        floor = diagonal.mean(-1, keepdim=True)
+        for _ in range(3):
+            weight = self._damping * torch.maximum(diagonal, 0.2 * floor) + 1e-12
+            factor = torch.linalg.cholesky(hessian + torch.diag_embed(weight))
+            move = -torch.cholesky_solve(gradient[..., None], factor)[..., 0]
+            longest = move[:, : 3 * n].unflatten(1, (n, 3)).norm(dim=-1).max() / 0.25
+            if move.shape[1] > 3 * n:
+                longest = torch.maximum(longest, move[:, 3 * n :].abs().max() / 0.05)
+            move = move / longest.clamp(min=1.0)
+            for _ in range(12):  # the whole frame stays below the jump limit, the strain's share included
+                positions, cells = apply_step(self._geometry, self._positions, self._cells, move)
+                jump = float((positions - before).norm(dim=-1).max())
+                if jump <= MAX_JUMP:
+                    break
+                move = move * 0.6
+            else:
+                return False
+            trial = self._evaluate(positions, cells, blind)
+            new = (trial[0] - goal).square().mean(-1) + penalties(self._geometry, positions, cells, lattice)
+            if bool(torch.isfinite(new).all()) and float(new) < float(cost):
+                self._positions, self._cells, self._known = positions, cells, trial
+                self._damping = max(self._damping * 0.4, 1e-3)
+                return True
+            self._damping = min(self._damping * 6.0, 1e4)
+            if float(move.abs().max()) < 1e-7:
+                return False
+        return False
+
+    def _root(self, arrays: AtomArrays, blind: bool) -> np.ndarray:
+        assert self._known is not None
+        code = self._known[0] if not blind else self._geometry(self._positions, self._cells)[0]
+        root = np.zeros(ROOT_WIDTH, dtype=np.float32)
+        root[COUNTS] = np.bincount(arrays.numbers, minlength=N_ELEMENTS + 1)[1 : N_ELEMENTS + 1]
+        root[LATTICE] = cell_to_block(arrays.cell, len(arrays))
+        root[GEOMETRY] = code[0].cpu().numpy()
+        return root
+
+
+def _root_of(target: Any, version: str) -> np.ndarray:
+    codes = target if isinstance(target, Codes) else Codes(np.asarray(getattr(target, "root", target)))
+    if len(codes) != 1:
+        raise CodecError(f"{len(codes)} codes, one is needed", where="follower", remedy="pass codes[k]")
+    codes.check_version(version)
+    return codes.root[0]
+
+
+def _fractions(numbers: np.ndarray) -> np.ndarray:
+    return np.bincount(numbers, minlength=N_ELEMENTS + 1)[1 : N_ELEMENTS + 1] / len(numbers)
+
+
+def _same_composition(a: np.ndarray, b: np.ndarray) -> bool:
+    return bool(np.abs(a - b).sum() < 0.02)
