@@ -47,6 +47,7 @@ def cif(text: str, where: object, options: Options) -> tuple[Structure, list[str
     if len(close_pairs(structure.cart_coords, structure.lattice.matrix, 0.05)[0]):
         structure, notes = _parse(source, where, options.lenient, 1e-4, 1e-3)
         notes.append("symmetry images up to 0.001 of a cell vector apart were merged into one site")
+    structure = _in_order(structure, _column(block, "_atom_site_label"))
     if len(with_sites) > 1:
         notes.append(f"block {name!r} of {len(with_sites)} structures")
     missing = _missing_elements(block, structure)
@@ -85,6 +86,17 @@ def _parse(text: str, where: object, lenient: bool, snap: float, merge: float) -
             raise
     ignored = (DeprecationWarning, FutureWarning)
     return structure, [one_line(w.message) for w in caught if not issubclass(w.category, ignored)]
+
+
+def _in_order(structure: Structure, labels: list[str]) -> Structure:
+    """Sites in the order of the file; pymatgen sorts them by electronegativity."""
+    row = {label: k for k, label in reversed(list(enumerate(labels)))}
+    if not all(site.label in row for site in structure):
+        return structure
+    order = sorted(range(len(structure)), key=lambda k: row[structure[k].label])
+    if order == list(range(len(structure))):
+        return structure
+    return type(structure).from_sites([structure[k] for k in order], properties=structure.properties)
 
 
 def _check_coordinates(block: dict, where: object) -> None:

@@ -164,7 +164,8 @@ def _find(source: str | os.PathLike[str]) -> Path:
             raise StructureError("this is not a regular file", where=name, remedy="give the path of a structure file")
         here = [p.name for p in file.parent.iterdir()] if file.parent.is_dir() else []
     except (OSError, RuntimeError) as error:  # a name too long, a folder that may not be entered, no home folder
-        raise StructureError(f"the path cannot be followed ({one_line(error, 120)})", where=name) from error
+        reason = one_line(getattr(error, "strerror", None) or error, 120)
+        raise StructureError(f"the path cannot be followed ({reason})", where=name, remedy="check the path") from error
     names = {other.lower(): other for other in [*here, *examples()]}
     stems = {Path(other).stem: names[other] for other in names}
     near = [names[n] for n in difflib.get_close_matches(file.name.lower(), names, n=2, cutoff=0.8)]

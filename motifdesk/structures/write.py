@@ -192,6 +192,10 @@ def _provenance_lines(provenance: Mapping[str, Any] | str | None) -> list[str]:
 def _cif(structure: Structure, lines: list[str], tolerance: float | None) -> str:
     from pymatgen.io.cif import CifWriter
 
+    if len({site.label for site in structure}) < len(structure):  # the CIF dictionary asks for unique labels
+        structure = structure.copy()
+        for k, site in enumerate(structure):
+            site.label = f"{next(iter(site.species)).symbol}{k + 1}"
     # CifWriter's own digits: 12 decimals of a fractional coordinate are 1e-11 A in a cell of 10 A
     text = str(CifWriter(structure, symprec=tolerance, significant_figures=12))
     return "".join(f"# {line}\n" for line in lines) + text
