@@ -46,8 +46,7 @@ class Contact:
 
 @dataclass(frozen=True)
 class Contacts:
-    """Shortest contact by length, the tightest relative to the radii, and how many are too short. None for a lone
-    atom."""
+    """Shortest contact by length, tightest relative to the radii (None for a lone atom), how many are too short."""
 
     shortest: Contact | None
     tightest: Contact | None

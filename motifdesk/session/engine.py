@@ -108,11 +108,10 @@ class Engine:
     def select(
         self, motif: int | Motif | None = _KEEP, scope: str | None = None, atoms: Iterable[int] | None = None
     ) -> State:
-        """Pick a motif (index, Motif, or None for no motif), the scope of its handles, and atoms; what is not named
-        stays."""
+        """Pick a motif (index, Motif or None), the scope of its handles, and atoms; what is not named stays."""
         current = self._state
         pick = current.selection
-        index = pick.motif
+        index: Any = pick.motif
         if motif is not _KEEP:
             index = getattr(motif, "index", motif)
             if index is not None:
@@ -148,8 +147,7 @@ class Engine:
         return gesture
 
     def preview(self, kind: str, *args: Any, **parameters: Any) -> State:
-        """Show a change without committing it; repeated previews of one kind belong to one gesture until commit or
-        cancel."""
+        """Show a change without committing it; previews of one kind are one gesture until commit or cancel."""
         with self._lock:
             gesture = self._previewing
             if gesture is None or not gesture.live or gesture.kind != kind:
@@ -304,8 +302,7 @@ class Engine:
     def _edit(
         self, kind: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: Mapping[str, Any] | None = None
     ) -> State:
-        """One-shot form of a gesture: compute, commit, tell. Quick kinds wait for each other; slow ones do not
-        block the others."""
+        """One-shot form of a gesture: compute, commit, tell. Quick kinds wait for each other, slow ones for nobody."""
         try:
             with self._edit_lock if WORKERS[kind].quick else nullcontext():
                 gesture = self._begin(kind, options or {})
@@ -322,8 +319,7 @@ class Engine:
             self._deliver()
 
     def _replace(self, state: State, action: str, edit: Edit | None = None) -> None:
-        """Swap the state and queue the news. Called under the lock; the only place where ``_state`` is written
-        after set-up."""
+        """Swap the state and queue the news. Called under the lock; nothing else writes ``_state`` after set-up."""
         previous = self._state
         self._state = replace(state, version=previous.version + 1)
         change = Change(previous, self._state, edit, action)
@@ -334,8 +330,7 @@ class Engine:
             self._pending.append(change)
 
     def _deliver(self) -> None:
-        """Tell the observers, in order, outside the lock; a nested or concurrent call leaves it to the one already
-        at it."""
+        """Tell the observers, in order, outside the lock; nested and concurrent calls leave it to the one at it."""
         while True:
             with self._lock:
                 if self._delivering or not self._pending:

@@ -11,7 +11,7 @@ from motifdesk.session.workers import Draft, Worker
 from motifdesk.structures.errors import MotifDeskError, SessionError
 
 if TYPE_CHECKING:
-    from motifdesk.session.session import Session
+    from motifdesk.session.engine import Engine
 
 
 class Gesture:
@@ -25,7 +25,7 @@ class Gesture:
     several threads; one that has been overtaken by a newer one before it began is dropped.
     """
 
-    def __init__(self, session: Session, worker: Worker) -> None:
+    def __init__(self, session: Engine, worker: Worker) -> None:
         self._session = session
         self.worker = worker
         self.kind = worker.kind
@@ -72,8 +72,7 @@ class Gesture:
         return self._session.state if draft is None else self._session._show(self, draft)
 
     def commit(self) -> State:
-        """Make the last preview one edit. Without any update nothing happens. Raises SessionError when it was ended
-        by something else."""
+        """Make the last preview one edit; without one, nothing. SessionError when something else ended the gesture."""
         return self._session._commit(self)
 
     def cancel(self) -> State:

@@ -42,8 +42,7 @@ class Node:
 
 @dataclass(frozen=True)
 class History:
-    """Tree of nodes with the current one. Node 0 is the structure as opened. Iterating gives nodes in order of
-    creation."""
+    """Tree of nodes with the current one; node 0 is the structure as opened. Iterates in order of creation."""
 
     nodes: Mapping[int, Node]
     current: int = 0

@@ -1,5 +1,4 @@
-"""Edits that follow the map: dragging the probe (warm start, the same atoms) and cold decoding of a point or a
-code."""
+"""Edits that follow the map: dragging the probe (warm, the same atoms) and cold decoding of a point or a code."""
 
 from __future__ import annotations
 

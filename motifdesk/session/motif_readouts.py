@@ -11,7 +11,7 @@ import numpy as np
 from motifdesk.session.state import State
 
 if TYPE_CHECKING:
-    from motifdesk.motifs import Motif
+    from motifdesk.motifs import Motif, MotifGraph
 
 VALENCE_OFF = 0.5
 """Valence units by which a bond-valence sum may miss the oxidation state before the verdict mentions it."""
@@ -19,8 +19,7 @@ VALENCE_OFF = 0.5
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the read-outs. ``number`` is the bare value where there is one; ``warn`` marks what the verdict
-    objects to."""
+    """One line of the read-outs. ``number``: the bare value, if any; ``warn``: the verdict objects to it."""
 
     key: str
     label: str
@@ -120,8 +119,7 @@ def motif_rows(sheet: Sheet, state: State) -> None:
 
 
 def shape_rows(sheet: Sheet, state: State) -> None:
-    """Tier "release": nearest figure and coordination in the structure as it is now, by a new search for
-    neighbours."""
+    """Tier "release": nearest figure and coordination as they are now, by a new search for neighbours."""
     motif = picked(state)
     if motif is None:
         return
@@ -143,7 +141,7 @@ def shape_rows(sheet: Sheet, state: State) -> None:
             )
 
 
-def current_graph(state: State):  # noqa: ANN201 - MotifGraph or None
+def current_graph(state: State) -> MotifGraph | None:
     """The motif graph of the state itself (its base's when nothing is distorted); None when none can be found."""
     if state.arrays is state.reference.arrays:
         return state.graph

@@ -79,6 +79,8 @@ def replay(history: History, services: Services) -> tuple[History, Mapping[int, 
     mismatches: list[Mismatch] = []
     for node in history:
         stored = node.state
+        difference: float | None
+        reason: str | None
         if node.parent is None:
             state = replace(stored, reference=Reference(stored.arrays, stored.reference.template))
             rebase, reason, difference = True, None, 0.0

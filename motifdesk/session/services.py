@@ -1,5 +1,4 @@
-"""What a session borrows from other rooms: the codec and the map, loaded on first use, and the versions that made
-an edit."""
+"""What a session borrows from other rooms: codec and map, loaded on first use, and the versions behind an edit."""
 
 from __future__ import annotations
 
@@ -29,8 +28,7 @@ def base_versions() -> Mapping[str, str]:
 
 
 class Services:
-    """Holds codec and atlas: given objects, None (not available), or "lazy" (loaded on first use; the first use
-    pays)."""
+    """Holds codec and atlas: given objects, None (not available), or "lazy" (loaded on first use)."""
 
     def __init__(self, codec: Any = "lazy", atlas: Any = "lazy") -> None:
         self._codec = codec

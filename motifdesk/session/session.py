@@ -18,6 +18,7 @@ from motifdesk.session.recording import from_json, read_json, to_json, write_jso
 from motifdesk.session.replay import Replay, replay
 from motifdesk.session.services import Services, base_versions
 from motifdesk.session.state import State, first_state, formula, frozen_mapping
+from motifdesk.structures.errors import MotifDeskError
 
 if TYPE_CHECKING:
     from motifdesk.motifs import Mode
@@ -95,8 +96,7 @@ class Session(Engine):
         return self._edit("decode", (target,), {}, {"seed": seed, "progress": progress, **options})
 
     def locate(self) -> State:
-        """Compute the latent of the committed state (code, place on the map, predicted properties); not a step of
-        the history."""
+        """Compute code, place on the map and predicted properties of the committed state; no step of the history."""
         state = self.committed
         if state.latent.stale or state.latent.root is None:
             latent = located(self.services, state)
@@ -112,9 +112,20 @@ class Session(Engine):
     # ------------------------------------------------------------------------------------------------ read-outs
 
     def readouts(self, tier: str = "move") -> Readouts:
-        """Numbers about the state as it is now, up to a tier: "move" (a few ms), "release", "idle" (loads codec and
-        map)."""
-        return readouts(self._state, tier, self.services)
+        """Numbers about the state as it is now, up to a tier.
+
+        "move" takes a few ms; "release" adds symmetry, shape and valence, and predictions where the codec is loaded;
+        "idle" loads codec and map and adds the nearest known structures. Locating a committed design on the way
+        (see :meth:`locate`) gives the state a new version, which is the one stamped.
+        """
+        wanted = tier == "idle" or (tier == "release" and self.services.codec_loaded)
+        missing = None
+        if wanted and not self._state.preview and self.services.has_codec:
+            try:
+                self.locate()
+            except MotifDeskError as error:
+                missing = str(error)
+        return readouts(self._state, tier, self.services, missing)
 
     def compare(self, a: int, b: int) -> Comparison:
         """How two nodes of the history differ: edits on either side of their common ancestor, displacements, cells."""
@@ -123,8 +134,7 @@ class Session(Engine):
     # ------------------------------------------------------------------------------------------------ files
 
     def provenance(self) -> dict[str, Any]:
-        """How the committed design came about: the edits from the source to here, with versions and seeds (JSON
-        types)."""
+        """How the committed design came about: edits from the source to here, versions, seeds (JSON types)."""
         history = self._history
         state = history[history.current].state
         used: dict[str, str] = dict(base_versions())
@@ -159,14 +169,13 @@ class Session(Engine):
         return about
 
     def export(self, path: str | os.PathLike[str], format: str | None = None, overwrite: bool = False) -> Path:
-        """Write the committed design (a preview is not exported) with its recipe; the format follows the suffix
-        unless given."""
+        """Write the committed design (not a preview) with its recipe; the format follows the suffix unless given."""
         from motifdesk.structures import write
 
         return write(self.committed.structure, path, format=format, overwrite=overwrite, provenance=self.provenance())
 
     def save(self, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
-        """Write the whole history as JSON, atomically. Another file of that name is only replaced with
+        """Write the whole history as JSON, atomically; a file of another session is replaced only with
         ``overwrite``."""
         history = self._history
         return write_json(to_json(self.name, self.identity, history), path, overwrite)

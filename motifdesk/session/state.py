@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SCOPES = ("motif", "orbit", "all")
 
 
-def frozen_mapping(mapping: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+def frozen_mapping(mapping: Mapping[Any, Any] | None = None) -> Mapping[Any, Any]:
     """A read-only copy of ``mapping``."""
     return MappingProxyType(dict(mapping or {}))
 
@@ -69,8 +69,7 @@ class Latent:
     stale: bool = True
 
     def moved(self) -> Latent:
-        """The latent after an edit that did not come from the map: the last place is stale, no decode vouches for
-        it."""
+        """The latent after an edit that did not come from the map: its place is stale, no decode vouches for it."""
         return Latent(self.root, self.xy, predictions=self.predictions, stale=True)
 
 
@@ -270,8 +269,7 @@ def rebased(state: State, arrays: AtomArrays, template: Structure | Molecule | N
 
 
 def same_pick(old: State, new: State) -> Selection:
-    """The selection of ``old`` carried over to ``new`` by the motif's centre site; dropped where it no longer
-    exists."""
+    """The selection of ``old`` carried over to ``new`` by the motif's centre; dropped where it no longer exists."""
     pick = old.selection
     count = len(new.arrays.numbers)
     atoms = tuple(a for a in pick.atoms if a < count)

@@ -75,8 +75,7 @@ def finite(values: Any, what: str, shape: tuple[int, ...] | None = None) -> np.n
 
 
 class Distort(Worker):
-    """Move motifs along their modes. Amplitudes in Angstrom, absolute, relative to the base structure; zero
-    releases a mode."""
+    """Move motifs along their modes: amplitudes in Angstrom, absolute, from the base structure; zero releases one."""
 
     kind = "distort"
 
@@ -158,8 +157,7 @@ class Strain(Worker):
     kind = "strain"
 
     def update(self, matrix: Any = None, *, volume: float | None = None) -> Draft:
-        """``matrix``: strain eta [3, 3] (symmetrised; new cell rows = cell (1 + eta)); ``volume``: factor on the
-        volume."""
+        """``matrix``: strain eta [3, 3], symmetrised (new cell rows = cell (1 + eta)); ``volume``: factor."""
         arrays = self.origin.arrays
         if arrays.cell is None:
             raise SessionError("a molecule has no cell to strain", where="strain", remedy="open a crystal")
@@ -250,8 +248,7 @@ class SetStructure(Worker):
 
 
 class Symmetrize(Worker):
-    """Average positions and cell over the space group found within a tolerance; atoms, cell choice and orientation
-    stay."""
+    """Average positions and cell over the space group found within a tolerance; cell choice and orientation stay."""
 
     kind = "symmetrize"
 
@@ -265,10 +262,9 @@ class Symmetrize(Worker):
         tolerance = float(finite(tolerance, "tolerance", ()))
         if not 0.0 < tolerance <= 1.0:
             raise SessionError(f"tolerance {tolerance:g} Å", where="symmetrize", remedy="choose it between 0 and 1 Å")
-        structure = self.origin.structure
-        rotations, translations = symmetry_operations(structure, tolerance)
+        rotations, translations = symmetry_operations(arrays, tolerance)
         averaged = average_over_group(arrays, np.asarray(rotations, dtype=float), np.asarray(translations, dtype=float))
-        group = space_group(structure, tolerance)
+        group = space_group(arrays, tolerance)
         name = f"Snap to {group.symbol} ({tolerance:g} Å)"
         return Draft(rebased(self.origin, averaged), name, {"tolerance": tolerance})
 
