@@ -50,7 +50,9 @@ class Follower:
         self.arrays = to_arrays(structure)
         self.composition = composition
 
-    def step(self, target, steps=2):
+    def step(self, target, steps=2, anchor=None):
+        if anchor is not None and not np.array_equal(anchor.numbers, self.arrays.numbers):
+            self.arrays = anchor
         want = float(np.ravel(target.root)[102])
         edge = self.arrays.cell[0, 0]
         for _ in range(steps):
@@ -67,7 +69,7 @@ class Codec:
         self.followers = 0
 
     def encode(self, structures):
-        return code(structures[0].lattice.a, structures[0].cart_coords[0, 0])
+        return code(structures[0].cell[0, 0], structures[0].positions[0, 0])
 
     def predict(self, codes):
         return {"formation_energy": np.array([-codes.root[0, 102]]), "band_gap": np.array([np.nan])}
@@ -88,6 +90,10 @@ class Codec:
 
 class Atlas:
     version = "map-1"
+    xy = np.array([[4.0, 0.0], [8.0, 0.0]], np.float32)
+
+    def structure(self, index):
+        return [rock_salt(), Structure(Lattice.cubic(8.0), ["K", "Br", "Br"], np.eye(3) * 0.5)][index]
 
     def lift(self, xy, k=8):
         return code(*xy)
@@ -152,6 +158,27 @@ def test_cancelling_a_drag_leaves_no_trace(session):
     gesture.cancel()
     assert (session.state.arrays.cell == before.arrays.cell).all()
     assert session.state.latent == before.latent and len(session.history) == 1
+
+
+def test_following_the_composition_takes_over_other_atoms_and_drops_the_pick(session, tmp_path):
+    session.select(atoms=[1])
+    gesture = session.gesture("drag", composition="follow")
+    assert gesture.update((4.5, 0.0)).formula == "NaCl" and session.state.selection.atoms == (1,)
+    shown = gesture.update((7.0, 0.0))
+    assert len(shown.arrays) == 3 and shown.selection.atoms == ()
+    assert len(shown.structure) == 3  # graph and template belong to the new atoms
+    state = gesture.commit()
+    assert state.selection.atoms == () and state.formula == "KBr2"
+    again = Session.load(session.save(tmp_path / "s.json"), codec=Codec(), atlas=Atlas())
+    assert len(again.state.structure) == 3 and again.replay().exact
+    session.undo()
+    assert session.state.selection.atoms == (1,) and session.state.formula == "NaCl"
+
+
+def test_a_preview_keeps_the_motif_graph_of_its_base(session):
+    shown = session.preview("drag", xy=(4.5, 0.0))
+    assert shown.reference is session.committed.reference
+    assert session.commit().reference is not shown.reference
 
 
 def test_a_drag_that_fails_leaves_the_last_good_frame_and_says_why(session):

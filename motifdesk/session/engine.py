@@ -231,7 +231,8 @@ class Engine:
     def _show(self, gesture: Gesture, draft: Draft) -> State:
         with self._lock:
             if self._gesture is gesture and gesture.draft is draft:
-                state = replace(draft.state, preview=True, selection=self._state.selection, label=draft.name)
+                pick = self._pick_for(draft.state)
+                state = replace(draft.state, preview=True, selection=pick, label=draft.name)
                 self._replace(state, "preview")
         self._deliver()
         return self._state

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from motifdesk.session.services import Services
-from motifdesk.session.state import Latent, State, frozen_mapping, rebased
+from motifdesk.session.state import Latent, Reference, Selection, State, frozen_mapping, moved, rebased
 from motifdesk.session.workers import Draft, Worker, finite
-from motifdesk.structures.arrays import to_arrays
+from motifdesk.structures.arrays import AtomArrays, from_arrays, to_arrays
 from motifdesk.structures.errors import SessionError
 
 DRAG_STEPS = 2
@@ -32,6 +32,13 @@ def root_of(code: Any) -> np.ndarray:
     return root
 
 
+def codes_of(root: Any, like: Any = None) -> Any:
+    """Codes of one structure from a root vector, of the same weights as ``like``."""
+    from motifdesk.codec.codes import Codes
+
+    return Codes(root=root_of(root)[None], version=str(getattr(like, "version", "") or ""))
+
+
 def point(xy: Any) -> tuple[float, float]:
     """Two finite map coordinates."""
     x, y = finite(xy, "map point", (2,))
@@ -46,7 +53,7 @@ def land(services: Services, codes: Any) -> tuple[float, float]:
 
 def located(services: Services, state: State) -> Latent:
     """The latent of a state computed from its real structure: encoded, placed on the map, its properties predicted."""
-    codes = services.codec.encode([state.structure])
+    codes = services.codec.encode([state.arrays])
     predictions = {name: float(np.asarray(v).reshape(-1)[0]) for name, v in services.codec.predict(codes).items()}
     return replace(
         state.latent,
@@ -58,11 +65,12 @@ def located(services: Services, state: State) -> Latent:
 
 
 class Drag(Worker):
-    """Follow a pointer over the map: each point is lifted to a code and the atoms move a few refinement steps towards
-    it.
+    """Follow a pointer over the map: each point is lifted to a code, and the atoms take a few refinement steps to it.
 
-    Composition "keep": only the geometry follows; "follow": the species may follow too. The waypoints *as processed*
-    are the recipe (a pointer event that was overtaken moved nothing), so that a replay takes the same path.
+    Composition "keep": only the geometry follows, the atoms stay the same. "follow": where the nearest known
+    structure of the map has another composition, its atoms take over (other motifs then). The waypoints *as
+    processed* are the recipe (a pointer event that was overtaken moved nothing), so that a replay takes the same
+    path.
     """
 
     kind = "drag"
@@ -76,6 +84,8 @@ class Drag(Worker):
         self.steps = int(steps)
         self.waypoints: list[tuple[float, float]] = []
         self._follower: Any = None
+        self._reference = origin.reference
+        self._nearest: tuple[int, AtomArrays | None] = (-1, None)
 
     def update(self, xy: Any, frames: int = 1) -> Draft:
         """``xy``: a point of the map. One frame of motion towards it from where the last frame ended.
@@ -93,31 +103,44 @@ class Drag(Worker):
                 if self.cancelled:
                     break
         if self._follower is None:
-            self._follower = self.services.codec.follower(self.origin.structure, self.composition)
+            self._follower = self.services.codec.follower(self.origin.arrays, self.composition)
         code = self.services.atlas.lift(target)
-        frame = self._follower.step(code, steps=self.steps)
+        options = {"anchor": self._anchor(target)} if self.composition == "follow" else {}
+        frame = self._follower.step(code, steps=self.steps, **options)
         self.waypoints.append(target)
         arrays = frame.arrays
-        latent = replace(
-            self.origin.latent,
+        state = moved(self.origin, arrays)
+        if not np.array_equal(arrays.numbers, self._reference.arrays.numbers):
+            self._reference = Reference(arrays, from_arrays(arrays))
+        if self._reference is not self.origin.reference:
+            state = replace(state, reference=self._reference, selection=Selection())
+        latent = Latent(
+            root=root_of(frame.root),
+            xy=land(self.services, codes_of(frame.root, code)),
             target_xy=target,
             residual=float(frame.residual),
             converged=bool(frame.converged),
             source="drag",
             composition=self.composition,
+            predictions=self.origin.latent.predictions,
             stale=True,
         )
-        # the preview keeps graph, bonds and pick of the origin: the same atoms move
-        state = replace(
-            self.origin, arrays=arrays, latent=latent, amplitudes=frozen_mapping(), achieved=frozen_mapping(), cost=()
-        )
-        return Draft(state, self._name(target), self._recipe())
+        return Draft(replace(state, latent=latent), self._name(target), self._recipe())
+
+    def _anchor(self, target: tuple[float, float]) -> AtomArrays:
+        """Atoms of the map's structure nearest to the pointer."""
+        atlas = self.services.atlas
+        nearest = int(((np.asarray(atlas.xy) - np.asarray(target)) ** 2).sum(axis=1).argmin())
+        if nearest != self._nearest[0]:
+            self._nearest = (nearest, to_arrays(atlas.structure(nearest)))
+        assert self._nearest[1] is not None
+        return self._nearest[1]
 
     def _start(self) -> tuple[float, float]:
         latent = self.origin.latent
         if latent.xy is not None and not latent.stale:
             return latent.xy
-        return land(self.services, self.services.codec.encode([self.origin.structure]))
+        return land(self.services, self.services.codec.encode([self.origin.arrays]))
 
     def _name(self, target: tuple[float, float]) -> str:
         return f"Drag to ({target[0]:.2f}, {target[1]:.2f})"
@@ -127,8 +150,11 @@ class Drag(Worker):
 
     def finish(self, draft: Draft) -> Draft:
         """New base, motifs found anew, and the landing point of the re-encoded structure."""
-        state = replace(rebased(draft.state, draft.state.arrays), latent=draft.state.latent)
+        template = draft.state.reference.template
+        state = replace(rebased(draft.state, draft.state.arrays, template), latent=draft.state.latent)
         state = replace(state, latent=located(self.services, state))
+        if draft.state.reference is not self.origin.reference:
+            return replace(draft, state=state)  # other atoms: nothing stays picked
         return super().finish(replace(draft, state=state))
 
     @classmethod
@@ -167,11 +193,12 @@ class Decode(Worker):
         codec = self.services.codec
         is_code = hasattr(target, "root") or np.size(target) != 2
         if is_code:
-            xy, root = None, root_of(target)
+            xy, code = None, codes_of(target, target)
         else:
             xy = point(target)
-            root = root_of(self.services.atlas.lift(xy))
-        decoded = codec.decode(self._codes(root), seed=self.seed, progress=self._report, **self.options)[0]
+            lifted = self.services.atlas.lift(xy)
+            code = codes_of(lifted, lifted)
+        decoded = codec.decode(code, seed=self.seed, progress=self._report, **self.options)[0]
         if decoded.structure is None:
             raise SessionError(
                 "nothing could be decoded there", where="decode", remedy="try another point or another seed"
@@ -188,17 +215,11 @@ class Decode(Worker):
         state = replace(state, latent=latent)
         where = f"({xy[0]:.2f}, {xy[1]:.2f})" if xy else "a code"
         parameters = {
-            "target": [float(v) for v in root],
+            "target": [float(v) for v in code.root[0]],
             "xy": None if xy is None else list(xy),
             "options": self.options,
         }
         return Draft(state, f"Decode {state.formula} at {where}", parameters, self.seed)
-
-    @staticmethod
-    def _codes(root: np.ndarray) -> Any:
-        from motifdesk.codec.codes import Codes
-
-        return Codes(root=root[None])
 
     def _report(self, *args: Any, **kwargs: Any) -> None:
         if self.cancelled:

@@ -140,9 +140,10 @@ def _template(edit: Edit, parent: State, arrays: AtomArrays) -> Any:
     """The pymatgen object that carries labels and site properties for a node, rebuilt from its recipe."""
     if edit.kind == "set_structure":
         return structure_from_dict(edit.parameters["structure"])
-    if edit.kind == "decode":
+    template = parent.reference.template
+    if edit.kind == "decode" or len(template) != len(arrays):
         return from_arrays(arrays)
-    return parent.reference.template
+    return template
 
 
 def _node_from_json(data: Mapping[str, Any], states: Mapping[int, State], source: Any) -> Node:

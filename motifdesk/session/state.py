@@ -141,7 +141,8 @@ class Reference:
 
     def modes(self, motif: int | None, scope: str) -> tuple[Mode, ...]:
         """Distortion modes of one motif of the graph in the given scope (cached); () when nothing is picked."""
-        if motif is None or self.graph is None:
+        graph = self.graph if motif is not None else None
+        if motif is None or graph is None or motif >= len(graph.motifs):
             return ()
         with self._lock:
             key = (motif, scope)
@@ -248,6 +249,19 @@ def first_state(structure: Structure | Molecule, label: str) -> State:
     return State(arrays=arrays, reference=Reference(arrays, structure.copy()), label=label)
 
 
+def moved(state: State, arrays: AtomArrays) -> State:
+    """``state`` with its atoms elsewhere, for previews: the bonds, motifs and pick of the base stay on show."""
+    return replace(
+        state,
+        arrays=arrays,
+        amplitudes=frozen_mapping(),
+        achieved=frozen_mapping(),
+        cost=(),
+        notes=(),
+        latent=state.latent.moved(),
+    )
+
+
 def rebased(state: State, arrays: AtomArrays, template: Structure | Molecule | None = None) -> State:
     """``state`` on a new base structure: amplitudes reset, motif graph to be found anew, the pick kept where it still
     exists.
@@ -255,17 +269,7 @@ def rebased(state: State, arrays: AtomArrays, template: Structure | Molecule | N
     The base index is set when the state is committed.
     """
     reference = Reference(arrays, state.reference.template if template is None else template)
-    latent = state.latent.moved()
-    return replace(
-        state,
-        arrays=arrays,
-        reference=reference,
-        amplitudes=frozen_mapping(),
-        latent=latent,
-        achieved=frozen_mapping(),
-        cost=(),
-        notes=(),
-    )
+    return replace(moved(state, arrays), reference=reference)
 
 
 def same_pick(old: State, new: State) -> Selection:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from motifdesk.session.services import Services
-from motifdesk.session.state import State, formula, frozen_mapping, rebased, same_pick
+from motifdesk.session.state import State, formula, frozen_mapping, moved, rebased, same_pick
 from motifdesk.structures.arrays import AtomArrays, to_arrays
 from motifdesk.structures.errors import SessionError
 
@@ -49,10 +49,13 @@ class Worker:
         raise NotImplementedError
 
     def finish(self, draft: Draft) -> Draft:
-        """What only a committed state needs: the pick carried over to the new motif graph."""
+        """What only a committed state needs: a new base with its own motif graph, the pick carried over to it."""
         if not draft.rebase:
             return draft
-        return replace(draft, state=replace(draft.state, selection=same_pick(self.origin, draft.state)))
+        state = draft.state
+        if state.reference is self.origin.reference:
+            state = replace(rebased(state, state.arrays), latent=state.latent, notes=state.notes)
+        return replace(draft, state=replace(state, selection=same_pick(self.origin, state)))
 
     @classmethod
     def replay(cls, services: Services, origin: State, parameters: Mapping[str, Any], seed: int) -> Draft:
@@ -182,7 +185,7 @@ class Strain(Worker):
             trace = 100.0 * (float(np.linalg.det(deformation)) - 1.0)
             name, parameters = f"Strain (volume {trace:+.2f} %)", {"matrix": eta.tolist()}
         strained = AtomArrays(arrays.numbers, arrays.positions @ deformation, arrays.cell @ deformation)
-        return Draft(rebased(self.origin, strained), name, parameters)
+        return Draft(moved(self.origin, strained), name, parameters)
 
 
 class Substitute(Worker):
@@ -266,7 +269,7 @@ class Symmetrize(Worker):
         averaged = average_over_group(arrays, np.asarray(rotations, dtype=float), np.asarray(translations, dtype=float))
         group = space_group(arrays, tolerance)
         name = f"Snap to {group.symbol} ({tolerance:g} Å)"
-        return Draft(rebased(self.origin, averaged), name, {"tolerance": tolerance})
+        return Draft(moved(self.origin, averaged), name, {"tolerance": tolerance})
 
 
 def average_over_group(arrays: AtomArrays, rotations: np.ndarray, translations: np.ndarray) -> AtomArrays:
