@@ -63,7 +63,7 @@ def electronegativity(symbol: str) -> float:
 def neighbour_sets(
     neighbours: NeighbourList, symbols: list[str], oxidation: list[float], sites: list[int]
 ) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-    """CrystalNN's neighbours of each site in `sites`: site -> (sites int64 [k], images int64 [k, 3]), heaviest first."""
+    """CrystalNN's neighbours of each site of `sites`: (sites int64 [k], images int64 [k, 3]), heaviest first."""
     x = np.array([electronegativity(s) for s in symbols])
     ionic = np.array([radius(s, o) for s, o in zip(symbols, oxidation, strict=True)])
     covalent = np.array([default_radius(s) for s in symbols])

@@ -179,7 +179,7 @@ class MotifGraph:
         return pairs, images
 
     def links_of(self, motif: Motif | int) -> tuple[Link, ...]:
-        """Every link that starts at `motif`, turned so that ``a`` is that motif (a link to an own image counts twice)."""
+        """Every link of `motif`, turned so that ``a`` is that motif; a link to an own image counts twice."""
         index = self.index_of(motif)
         out = []
         for link in self._links_by_motif.get(index, ()):

@@ -1,4 +1,4 @@
-"""Oxidation states for neighbour finding: cheap, deterministic, the same as pymatgen's guess where that is affordable."""
+"""Oxidation states for neighbour finding: cheap, deterministic, pymatgen's own guess where that is affordable."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ both less the centroid *including the centre* and scaled to unit norm: ChemEnv's
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 
@@ -33,7 +33,7 @@ class Match:
     rotation: np.ndarray
 
 
-@lru_cache(maxsize=None)
+@cache
 def vertices(symbol: str) -> np.ndarray:
     """float64 [k, 3]: vertices of an ideal figure, the centre at the origin, mean distance 1. KeyError if unknown."""
     points = np.array(TABLE[symbol][1], dtype=float).reshape(-1, 3)
@@ -42,7 +42,7 @@ def vertices(symbol: str) -> np.ndarray:
     return points
 
 
-@lru_cache(maxsize=None)
+@cache
 def symbols_of(coordination: int) -> tuple[str, ...]:
     """Symbols of the figures with that many vertices."""
     return tuple(s for s, (_, points) in TABLE.items() if len(points) == 3 * coordination)
@@ -78,7 +78,7 @@ def csm(ligands: np.ndarray, symbol: str) -> float:
 
 
 def match(ligands: np.ndarray, symbol: str) -> Match:
-    """Lay the figure `symbol` on `ligands` float [k, 3] as well as possible. ValueError on a wrong number of ligands."""
+    """Lay the figure `symbol` on `ligands` float [k, 3] as well as possible. ValueError: wrong number of ligands."""
     ligands = np.asarray(ligands, dtype=float)
     ideal = vertices(symbol)
     if ligands.shape != ideal.shape:
@@ -113,7 +113,7 @@ def _frames(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.stack([x, y, np.cross(x, y)], axis=-1)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _ideal_frames(symbol_points: bytes, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Frames on all ordered pairs of not collinear vertices, and the cosine between the two vertices."""
     ideal = np.frombuffer(symbol_points).reshape(k, 3)

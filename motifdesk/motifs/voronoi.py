@@ -176,4 +176,5 @@ def voronoi_faces(vectors: np.ndarray, distances: np.ndarray) -> VoronoiFaces | 
     )
     angle = 2.0 * np.arctan2(triple, denominator)  # Van Oosterom and Strackee
     index = np.flatnonzero(weight)
-    return VoronoiFaces(index, np.bincount(face, angle, minlength=k)[index], np.bincount(face, area, minlength=k)[index])
+    solid, size = np.bincount(face, angle, minlength=k), np.bincount(face, area, minlength=k)
+    return VoronoiFaces(index, solid[index], size[index])
