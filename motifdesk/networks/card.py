@@ -78,7 +78,7 @@ def evaluate(model: Objective, data: Dataset, training: np.ndarray, development:
         labels = torch.full((len(index), len(heads.names)), torch.nan, device=device)
         _, parts, _ = model(views, labels)
         for name in ("atom_blind", "atom_aware", "own_element", "root_blind", "root_aware", "composition"):
-            recalled.setdefault(name, []).append(float(parts[name]) * len(index))
+            recalled.setdefault(name, []).append(parts[name].item() * len(index))
         graphs = plain_views(data, index, cutoff=encoder.config.cutoff, device=device)
         code = encoder(graphs)
         codes.append(code)
@@ -129,10 +129,9 @@ def write_card(path: Path, training: Mapping[str, Any], sha: str) -> None:
         f"{training['seconds'] / 60:.1f} min on {machine()} (`{training['device']}`, {training['threads']} threads, "
         f"torch {training['torch']}), seed {training['seed']}",
         f"- to reproduce: `motifdesk train --out DIR --epochs {training['epochs_planned']} --seed {training['seed']}`",
-        "- intended use: codes for decoding, for the map and for drag read-outs. Property heads are quick looks at "
-        "relaxed crystals,",
-        "  trained on structures near the hull (heat_all: cubic perovskites; energy_per_atom: carbon): not a substitute "
-        "for a calculation,", "  and meaningless for molecules.", "",
+        "- intended use: codes for decoding, for the map and for drag read-outs. Property heads are quick looks at",
+        "  relaxed crystals, trained on structures near the hull (heat_all: cubic perovskites; energy_per_atom:",
+        "  carbon): not a substitute for a calculation, and meaningless for molecules.", "",
         "## Properties, development split", "",
         "| property (corpus) | n | MAE | mean predictor | composition ridge | unit |", "|---|---|---|---|---|---|",
     ]
@@ -141,22 +140,25 @@ def write_card(path: Path, training: Mapping[str, Any], sha: str) -> None:
                      f"{p['composition_baseline_mae']:.3f} | {p['unit']} |")
     if "isometry_after" in f:
         lines += ["", "## Conditioning, development split", "",
-                  "log(code step / geometric step) over random steps of 0.02-0.3 A: its standard deviation (0 = isometry),",
-                  "and how weak the weakest twentieth of steps is against the median, freshly drawn weights -> trained.", "",
-                  "| step | n | aware spread | blind spread | aware weakest 5 % | blind weakest 5 % |", "|---|---|---|---|---|---|"]
+                  "log(code step / geometric step) over random steps of 0.02-0.3 A: its standard deviation",
+                  "(0 = isometry), and how weak the weakest twentieth of steps is against the median; freshly drawn",
+                  "weights -> trained.", "",
+                  "| step | n | aware spread | blind spread | aware weakest 5 % | blind weakest 5 % |",
+                  "|---|---|---|---|---|---|"]
         for kind, after in f["isometry_after"].items():
             before = f["isometry_before"].get(kind, after)
             cells = [f"{before[k]:.2f} -> {after[k]:.2f}" for k in
                      ("aware_spread", "blind_spread", "aware_weakest_5_percent", "blind_weakest_5_percent")]
             lines.append(f"| {kind} | {after['count']} | " + " | ".join(cells) + " |")
-        names = {"atom_blind": "shell of an atom from its blind code", "atom_aware": "shell and families from its aware code",
+        names = {"atom_blind": "shell of an atom from its blind code",
+                 "atom_aware": "shell and families from its aware code",
                  "root_blind": "mean and spread of shells from the blind root",
                  "root_aware": "partial radial distributions from the aware root"}
         lines += ["", "## What a point remembers, development split", "",
                   "Unexplained fraction of variance (0 = all recalled, 1 = nothing), by small MLPs:", ""]
         lines += [f"- {text}: {f['recall'][k]:.3f}" for k, text in names.items()]
-        lines += [f"- an atom's own element from its aware code: cross entropy {f['recall']['own_element']:.3f} nats", "",
-                  f"Code components on the development split: standard deviation {f['code']['std_of_components']:.2f}, "
-                  f"largest {f['code']['largest']:.1f}."]
+        lines += [f"- own element of an atom from its aware code: cross entropy {f['recall']['own_element']:.3f} nats",
+                  "", "Code components on the development split: standard deviation "
+                  f"{f['code']['std_of_components']:.2f}, largest {f['code']['largest']:.1f}."]
     lines += ["", "## Settings", "", "```", *(f"{k} = {v}" for k, v in s.items()), "```", ""]
     path.write_text("\n".join(lines))

@@ -29,6 +29,8 @@ from motifdesk.networks.basis import radial_basis
 from motifdesk.networks.batch import MAX_NUMBER, GraphBatch
 from motifdesk.networks.errors import NetworkError
 
+_PADDED_GROUPS = 4  # atoms are padded with others of like neighbour count
+
 
 @dataclass(frozen=True)
 class EncoderConfig:
@@ -143,24 +145,31 @@ class Encoder(nn.Module):
     def convolve(self, batch: GraphBatch, basis: torch.Tensor | None = None) -> torch.Tensor:
         """``A [N, channels + 1, radial, (l_max+1)**2]``; the last channel is the blind one. ``basis``: of edge_basis.
 
-        Edges are sorted by centre, so each atom's sum is one small matrix product over its padded neighbour list:
-        on a CPU several times faster than adding ``channels * radial * 16`` numbers per edge into place.
+        Edges are sorted by centre, so an atom's sum is one small matrix product over its neighbour list, and lists of
+        like length are padded together: on a CPU several times faster than adding ``channels * radial * 16`` numbers
+        per edge into place.
         """
         basis = self.edge_basis(batch) if basis is None else basis
         centre, neighbour = batch.edge_index
-        n, count = batch.num_atoms, basis.shape[1] * basis.shape[2]
+        n, shape = batch.num_atoms, basis.shape[1:]
+        channel = torch.cat([self.species, torch.ones_like(self.species[:, :1])], dim=1).to(basis.dtype)
+        if len(centre) == 0:
+            return basis.new_zeros(n, channel.shape[1], *shape)
+        flat, species = basis.flatten(1), batch.numbers[neighbour]
         degree = torch.bincount(centre, minlength=n)
-        longest = int(degree.max()) if len(centre) else 0
-        slot = torch.arange(len(centre), device=centre.device) - (degree.cumsum(0) - degree)[centre]
-        place = centre * longest + slot
-        flat = basis.reshape(len(centre), count)
-        padded = flat.new_zeros(n * longest, count).index_copy(0, place, flat).view(n, longest, count)
-        channel = torch.cat([self.species, torch.ones_like(self.species[:, :1])], dim=1).to(flat.dtype)
-        # padding points at any row of the table: it meets zeros of the padded basis
-        which = batch.numbers.new_zeros(n * longest).index_copy(0, place, batch.numbers[neighbour])
-        weight = channel[which].view(n, longest, channel.shape[1])
-        summed = torch.bmm(weight.transpose(1, 2), padded) / self.config.norm
-        return summed.view(n, channel.shape[1], basis.shape[1], basis.shape[2])
+        start = degree.cumsum(0) - degree
+        order = degree.argsort(descending=True, stable=True)
+        parts = []
+        for rows in order.chunk(_PADDED_GROUPS):
+            longest = int(degree[rows[0]])
+            slot = torch.arange(longest, device=rows.device)
+            real = slot < degree[rows].unsqueeze(1)
+            place = torch.where(real, start[rows].unsqueeze(1) + slot, 0)
+            weight = channel[species[place]] * real.unsqueeze(-1)
+            parts.append(torch.bmm(weight.transpose(1, 2), flat[place]))
+        summed = torch.cat(parts)
+        summed = torch.zeros_like(summed).index_copy(0, order, summed) / self.config.norm
+        return summed.view(n, channel.shape[1], *shape)
 
     def _degrees(self, tensor: torch.Tensor) -> torch.Tensor:
         """``[N, ch, n, lm]`` -> e3nn's layout, multiplicity (ch, n) outside m, degrees one after another."""

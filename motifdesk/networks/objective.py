@@ -61,7 +61,7 @@ class Objective(nn.Module):
         return (self.code_steps(codes)[rows] / views.step[rows].unsqueeze(1)).log(), rows
 
     def forward(self, views: Views, labels: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]:
-        """``labels [B, properties]`` with NaN where unknown -> total loss, its parts, raw pooled codes ``[2B, width]``."""
+        """Total loss, its parts, raw pooled codes ``[2B, width]``; ``labels [B, properties]``, NaN where unknown."""
         batch, encoder, w = views.graphs, self.encoder, self.weights
         basis = encoder.edge_basis(batch)
         density = encoder.convolve(batch, basis)
@@ -135,6 +135,9 @@ def isometry_summary(ratios: np.ndarray, kinds: np.ndarray) -> dict[str, dict[st
         middle = np.median(ratios, axis=0)
         out[label] = {"count": int(rows.sum())}
         for t, tower in enumerate(("aware", "blind")):
-            out[label] |= {f"{tower}_spread": float(r[:, t].std()), f"{tower}_median_ratio": float(np.exp(np.median(r[:, t]))),
-                           f"{tower}_weakest_5_percent": float(np.exp(np.percentile(r[:, t], 5) - middle[t]))}
+            out[label] |= {
+                f"{tower}_spread": float(r[:, t].std()),
+                f"{tower}_median_ratio": float(np.exp(np.median(r[:, t]))),
+                f"{tower}_weakest_5_percent": float(np.exp(np.percentile(r[:, t], 5) - middle[t])),
+            }
     return out

@@ -10,11 +10,13 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +129,7 @@ class _Run:
         total.backward()
         size = torch.nn.utils.clip_grad_norm_(objective.parameters(), c.clip)
         if not torch.isfinite(size):
-            raise NetworkError(f"loss is {float(total)} at step {self.step}", where="training",
+            raise NetworkError(f"loss is {total.item()} at step {self.step}", where="training",
                                remedy="Lower the learning rate; the last checkpoint is intact.")
         self.optimiser.step()
         with torch.no_grad():
@@ -138,7 +140,8 @@ class _Run:
             if len(bases) > 1:
                 objective.encoder.code_mean.lerp_(bases.mean(0), c.standardise)
                 objective.encoder.code_std.lerp_(bases.std(0).clamp_min(1e-3), c.standardise)
-        return {"loss": float(total), "rate": rate, "gradient": float(size), **{k: float(v) for k, v in parts.items()}}
+        values = {"loss": total.item(), "rate": float(rate), "gradient": size.item()}
+        return values | {name: value.item() for name, value in parts.items()}
 
     def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         tensors = {f"model.{k}": v for k, v in self.objective.state_dict().items()}
@@ -240,7 +243,8 @@ def train(
     data = load_arrays(arrays, config.limit)
     data.find_neighbours(config.encoder.cutoff, progress=bar_shown)
     before = torch.are_deterministic_algorithms_enabled()
-    torch.use_deterministic_algorithms(True, warn_only=where.type == "cuda")
+    if where.type == "cuda":  # on a CPU every operation used here is deterministic already, and the flag is slow
+        torch.use_deterministic_algorithms(True, warn_only=True)
     try:
         with torch.random.fork_rng(devices=[where] if where.type == "cuda" else []):
             run = _Run(data, config, seed, where)
@@ -314,3 +318,45 @@ def _finalise(run: _Run, out: Path, log: Path) -> dict[str, Any]:
     with log.open("a") as stream:
         stream.write(json.dumps({"event": "final", "step": run.step, "sha256": sha, "figures": figures}) + "\n")
     return {"sha256": sha, **training}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``motifdesk train``."""
+    defaults = TrainConfig()
+    parser.add_argument("--out", required=True, help="folder for checkpoint, log, weights and card")
+    parser.add_argument("--data", nargs="*", metavar="FILE.npz", help="corpora (default: all that come with motifdesk)")
+    parser.add_argument("--epochs", type=int, default=defaults.epochs, help=f"default {defaults.epochs}")
+    parser.add_argument("--batch", type=int, default=defaults.structures,
+                        help=f"structures a batch at most (default {defaults.structures})")
+    parser.add_argument("--rate", type=float, default=defaults.rate,
+                        help=f"peak learning rate (default {defaults.rate})")
+    parser.add_argument("--limit", type=int, help="only the first so many structures of each corpus")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="auto", help="auto (CUDA where torch sees it), cpu, cuda, cuda:1, ...")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: torch's; 1 is best on a busy machine)")
+    parser.add_argument("--restart", action="store_true", help="ignore a checkpoint in the folder")
+    parser.add_argument("--finish", action="store_true", help="do not train: turn the checkpoint into weights and card")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run ``motifdesk train``; 0 on success, 2 on bad input."""
+    if args.data:
+        paths = {Path(name).stem: Path(name) for name in args.data}
+    else:
+        from motifdesk.data import path
+
+        paths = {f.stem: f for f in sorted(path("corpora").glob("*.npz"))}
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    config = replace(TrainConfig(), epochs=args.epochs, structures=args.batch, rate=args.rate, limit=args.limit)
+    try:
+        result = train(paths, args.out, config, args.seed, args.device, not args.restart, not args.quiet, args.finish)
+    except NetworkError as error:
+        print(error, file=sys.stderr)
+        return 2
+    for name, figures in result["figures"].get("properties", {}).items():
+        print(f"{name}: MAE {figures['mae']:.3f} {figures['unit']} (mean predictor {figures['mean_baseline_mae']:.3f}, "
+              f"composition {figures['composition_baseline_mae']:.3f})")
+    print(f"weights and card: {args.out}")
+    return 0
