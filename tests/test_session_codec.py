@@ -1,0 +1,87 @@
+"""The document with the true follower and decoder (untrained weights: the mathematics is the same, no file is needed)."""
+
+import numpy as np
+import pytest
+from pymatgen.core import Lattice, Structure
+
+from motifdesk.session import Session
+
+pytest.importorskip("torch")
+
+
+def rutile(c=2.96, u=0.305) -> Structure:
+    return Structure.from_spacegroup("P4_2/mnm", Lattice.tetragonal(4.594, c), ["Ti", "O"], [[0, 0, 0], [u, u, 0]])
+
+
+class Line:
+    """A map whose points (x, 0) are rutiles with another c axis; placing a code finds the nearest of a row of them."""
+
+    version = "line"
+    grid = np.linspace(2.8, 3.2, 21)
+
+    def __init__(self, codec):
+        self.codec = codec
+        self.codes = codec.encode([rutile(c) for c in self.grid])
+
+    def lift(self, xy, k=8):
+        return self.codec.encode([rutile(xy[0])])
+
+    def project(self, codes):
+        gap = ((codes.geometry[:, None] - self.codes.geometry[None]) ** 2).sum(-1)
+        return np.stack([self.grid[gap.argmin(1)], np.zeros(len(codes))], axis=1)
+
+
+@pytest.fixture(scope="module")
+def codec():
+    from motifdesk.codec import Codec
+
+    return Codec.untrained()
+
+
+@pytest.fixture(scope="module")
+def line(codec):
+    return Line(codec)
+
+
+@pytest.fixture
+def session(codec, line):
+    return Session(rutile(), codec=codec, atlas=line, name="rutile")
+
+
+def test_a_drag_moves_the_same_atoms_smoothly_and_lands_near(session):
+    frames = [session.state.arrays]
+    with session.gesture("drag") as gesture:
+        for c in np.linspace(2.96, 3.10, 8):
+            frames.append(gesture.update((float(c), 0.0)).arrays)
+    for a, b in zip(frames, frames[1:], strict=False):
+        assert (a.numbers == b.numbers).all()
+        assert np.linalg.norm(b.positions - a.positions, axis=1).max() <= 0.5
+    state = session.state
+    assert abs(state.latent.xy[0] - 3.10) <= 0.05
+    edges = np.sort(state.structure.lattice.abc)
+    assert edges[0] > 3.0  # c followed the map
+    assert state.graph.motif_at(0).formula == "TiO6"
+
+
+def test_a_true_drag_replays_to_a_millionth_of_an_angstrom(session, tmp_path, codec, line):
+    for c in (3.0, 3.05, 3.0, 3.1):
+        session.preview("drag", (c, 0.0))
+    session.commit()
+    session.strain(volume=1.01)
+    path = session.save(tmp_path / "s.json")
+    replay = Session.load(path, codec=codec, atlas=line).replay()
+    assert replay.exact, replay
+    assert max(replay.deviations.values()) <= 1e-6
+
+
+def test_a_code_decodes_back_to_its_structure(session, codec):
+    from pymatgen.analysis.structure_matcher import StructureMatcher
+
+    small = Structure(Lattice.cubic(2.9), ["Cs", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    seen = []
+    state = session.decode_at(codec.encode([small]), proposals=("corpus",), progress=seen.append)
+    assert seen and {"stage", "residual"} <= set(seen[0])
+    assert state.formula == "CsCl" and state.selection.motif is None
+    if state.latent.converged:  # the certificate is the promise
+        assert StructureMatcher(stol=0.2).fit(state.structure, small)
+    assert session.history[1].edit.versions["codec"] == codec.version
