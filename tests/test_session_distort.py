@@ -160,7 +160,7 @@ def test_distortions_replay_in_a_new_process(session, tmp_path):
     for node, found in zip(session.history, json.loads(done.stdout), strict=True):
         assert np.abs(node.state.arrays.positions - np.array(found)).max() <= 1e-6
     loaded = Session.load(path, codec=None, atlas=None)
-    assert loaded.state.amplitudes == {b.key: -0.04} and b.key in {m.key for m in loaded.state.modes}
+    assert loaded.state.amplitudes == {a.key: 0.07, b.key: -0.04} and b.key in {m.key for m in loaded.state.modes}
 
 
 def test_releasing_warm_caches_changes_nothing(session):

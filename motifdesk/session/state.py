@@ -149,10 +149,11 @@ class Reference:
             if key not in self._modes:
                 from motifdesk.motifs import distortion_modes
 
-                graph = self.require_graph()
-                self._modes[key] = tuple(
-                    distortion_modes(graph.structure, graph.motifs[motif], scope=scope, graph=graph)
-                )
+                try:
+                    found = distortion_modes(graph.structure, graph.motifs[motif], scope=scope, graph=graph)
+                except MotifDeskError:  # a motif without ligands has no handles
+                    found = ()
+                self._modes[key] = tuple(found)
             return self._modes[key]
 
     def release(self) -> None:

@@ -98,9 +98,8 @@ class Distort(Worker):
     def _name(self, changed: Mapping[str, float]) -> str:
         if not changed:
             return "Distort"
-        labels = {m.key: m.label for m in self.origin.modes}
         first, amplitude = next(iter(changed.items()))
-        text = f"{labels.get(first, first)} {amplitude:+.3f} Å"
+        text = f"{self.origin.reference.distorter.mode(first).label}: {amplitude:+.3f} Å"
         return text if len(changed) == 1 else f"{text} and {len(changed) - 1} more"
 
     def update(self, amplitudes: Mapping[Any, float] | None = None) -> Draft:
@@ -117,11 +116,10 @@ class Distort(Worker):
         achieved: Mapping[str, float] = {}
         cost: tuple[float, ...] = ()
         notes: tuple[str, ...] = ()
-        known = {k for k in asked if k not in wanted}
-        if wanted or known:
-            # solved even when all are zero if a key is new, so that a misspelt key is an error and not silence
-            solved = reference.distorter.solve(wanted or {k: 0.0 for k in known})
+        for key in asked:
+            reference.distorter.mode(key)  # a misspelt key is an error even at amplitude zero
         if wanted:
+            solved = reference.distorter.solve(wanted)
             arrays = AtomArrays(self.origin.arrays.numbers, solved.positions, solved.cell)
             achieved, cost = dict(solved.achieved), tuple(float(c) for c in np.asarray(solved.cost).ravel())
             notes = self._notes(solved, wanted)
