@@ -6,7 +6,7 @@
 >>> distorted = distort(structure, {modes[0]: 0.05}, graph=graph)
 """
 
-from .distort import Distorted, Distorter, distort
+from .distorting import Distorted, Distorter, distort
 from .finding import find_motifs
 from .graph import Ligand, Link, Motif, MotifGraph, Unit
 from .modes import Mode, distortion_modes, mode_by_key
