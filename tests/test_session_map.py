@@ -92,8 +92,8 @@ class Atlas:
     version = "map-1"
     xy = np.array([[4.0, 0.0], [8.0, 0.0]], np.float32)
 
-    def structure(self, index):
-        return [rock_salt(), Structure(Lattice.cubic(8.0), ["K", "Br", "Br"], np.eye(3) * 0.5)][index]
+    def arrays(self, index):
+        return to_arrays([rock_salt(), Structure(Lattice.cubic(8.0), ["K", "Br", "Br"], np.eye(3) * 0.5)][index])
 
     def lift(self, xy, k=8):
         return code(*xy)

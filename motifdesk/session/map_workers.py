@@ -132,7 +132,7 @@ class Drag(Worker):
         atlas = self.services.atlas
         nearest = int(((np.asarray(atlas.xy) - np.asarray(target)) ** 2).sum(axis=1).argmin())
         if nearest != self._nearest[0]:
-            self._nearest = (nearest, to_arrays(atlas.structure(nearest)))
+            self._nearest = (nearest, atlas.arrays(nearest))
         assert self._nearest[1] is not None
         return self._nearest[1]
 

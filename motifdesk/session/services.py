@@ -10,7 +10,7 @@ from importlib import metadata
 from typing import Any
 
 from motifdesk.session.state import frozen_mapping
-from motifdesk.structures.errors import SessionError
+from motifdesk.structures.errors import MotifDeskError, SessionError
 
 
 @lru_cache(maxsize=1)
@@ -64,14 +64,22 @@ class Services:
         """The codec, loading it on first use."""
         with self._lock:
             if self._is_lazy(self._codec):
-                from motifdesk.codec import load_codec
-
-                self._codec = load_codec()
+                self._codec = self._bundled_codec()
             if self._codec is None:
                 raise SessionError(
                     "this session has no codec", where="session", remedy="open it with codec='lazy' or a loaded codec"
                 )
             return self._codec
+
+    def _bundled_codec(self) -> Any:
+        if self.atlas_loaded and hasattr(self._atlas, "codec"):
+            try:
+                return self._atlas.codec  # the one that lifts: no second copy in memory
+            except MotifDeskError:
+                pass  # the map is of other weights; encoding and predicting still work
+        from motifdesk.codec import load_codec
+
+        return load_codec()
 
     @property
     def atlas(self) -> Any:
@@ -80,7 +88,8 @@ class Services:
             if self._is_lazy(self._atlas):
                 from motifdesk.atlas import load_atlas
 
-                self._atlas = load_atlas()
+                # a codec that is there is shared; none is loaded for a map that is only looked at
+                self._atlas = load_atlas(codec=self._codec) if self.codec_loaded else load_atlas()
             if self._atlas is None:
                 raise SessionError(
                     "this session has no map", where="session", remedy="open it with atlas='lazy' or a loaded atlas"

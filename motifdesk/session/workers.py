@@ -138,14 +138,14 @@ class Distort(Worker):
         parameters = {"amplitudes": {**{k: 0.0 for k in self.origin.amplitudes}, **wanted}}
         return Draft(state, self._name(changed or asked), parameters, rebase=False)
 
-    @staticmethod
-    def _notes(solved: Any, wanted: Mapping[str, float]) -> tuple[str, ...]:
+    def _notes(self, solved: Any, wanted: Mapping[str, float]) -> tuple[str, ...]:
         notes = []
         off = [k for k, v in wanted.items() if abs(solved.achieved.get(k, v) - v) > max(0.01, 0.1 * abs(v))]
         if off:
             worst = max(off, key=lambda k: abs(solved.achieved[k] - wanted[k]))
+            label = self.origin.reference.distorter.mode(worst).label
             notes.append(
-                f"the network allows {solved.achieved[worst]:+.3f} Å of {worst} where {wanted[worst]:+.3f} Å were asked"
+                f"the network allows {solved.achieved[worst]:+.3f} Å of {label} where {wanted[worst]:+.3f} Å were asked"
             )
         if not solved.converged:
             notes.append("the distortion has not converged")
