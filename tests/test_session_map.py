@@ -72,7 +72,11 @@ class Codec:
         return code(structures[0].cell[0, 0], structures[0].positions[0, 0])
 
     def predict(self, codes):
-        return {"formation_energy": np.array([-codes.root[0, 102]]), "band_gap": np.array([np.nan])}
+        return {
+            "formation_energy_per_atom": np.array([-codes.root[0, 102]]),
+            "band_gap": np.array([np.nan]),
+            "energy_per_atom": np.array([1.0]),
+        }
 
     def follower(self, structure, composition="keep"):
         self.followers += 1
@@ -122,7 +126,8 @@ def test_a_drag_is_one_edit_that_keeps_its_waypoints(session):
     assert latent.xy[0] == pytest.approx(session.state.arrays.cell[0, 0], abs=1e-6)
     assert abs(latent.xy[0] - 4.8) > 0.01 and not latent.converged
     assert not latent.stale and latent.root.shape == (486,)
-    assert latent.predictions == {"formation_energy": pytest.approx(-latent.xy[0])}  # NaN is not shown
+    assert latent.predictions["formation_energy_per_atom"] == pytest.approx(-latent.xy[0])
+    assert "band_gap" not in latent.predictions  # NaN is not shown
     assert session.state.base == 1
 
 
@@ -270,13 +275,14 @@ def test_a_target_that_is_none_is_one_clear_error(session, target):
 def test_predictions_and_where_it_landed_are_read_out(session):
     session.drag_to((5.0, 0.0))
     read_out = session.readouts("release")
-    assert read_out["predicted_formation_energy"].number == pytest.approx(-session.state.latent.xy[0])
+    assert read_out["predicted_formation_energy_per_atom"].number == pytest.approx(-session.state.latent.xy[0])
     assert read_out["off_target"].number == pytest.approx(abs(session.state.latent.xy[0] - 5.0), abs=1e-6)
     assert "predicted_band_gap" not in read_out  # the stand-in predicts NaN
+    assert "predicted_energy_per_atom" not in read_out  # that head knows carbon only
     session.strain(volume=1.1)
     assert "residual" not in session.readouts("move")  # no decode vouches for it any more
     session.preview("strain", volume=1.2)
-    assert "predicted_formation_energy" not in session.readouts("release")  # stale: not shown as current
+    assert "predicted_formation_energy_per_atom" not in session.readouts("release")  # stale: not shown as current
 
 
 def test_a_codec_that_cannot_be_used_is_said_in_the_readouts(session):

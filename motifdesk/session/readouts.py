@@ -11,6 +11,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from motifdesk.session.contacts import TOO_SHORT, contacts
 from motifdesk.session.motif_readouts import Row, Sheet, motif_rows, shape_rows, valence_rows
 from motifdesk.session.services import Services
@@ -21,11 +23,21 @@ TIERS = ("move", "release", "idle")
 TOLERANCES = (0.01, 0.1)
 """Angstrom: a strict and a forgiving search; a small tilt shows as the difference of the two."""
 PREDICTED = {
-    "formation_energy": ("Predicted formation energy", "eV/atom"),
+    "formation_energy_per_atom": ("Predicted formation energy", "eV/atom"),
     "band_gap": ("Predicted band gap", "eV"),
-    "heat_all": ("Predicted heat of formation", "eV"),
-    "carbon_energy": ("Predicted energy (carbon)", "eV/atom"),
+    "heat_all": ("Predicted heat of formation (perovskites)", "eV/atom"),
+    "energy_per_atom": ("Predicted energy (carbon)", "eV/atom"),
 }
+
+
+def _predictable(name: str, state: State) -> bool:
+    """Whether a head was trained on anything like this: two of them know one family only."""
+    counts = sorted(np.unique(state.arrays.numbers, return_counts=True)[1].tolist())
+    if name == "energy_per_atom":
+        return bool((state.arrays.numbers == 6).all())
+    if name == "heat_all":
+        return len(counts) == 3 and counts[0] == counts[1] and counts[2] == 3 * counts[0]
+    return True
 
 
 @dataclass(frozen=True)
@@ -136,6 +148,8 @@ def _release(sheet: Sheet, state: State, services: Services) -> None:
     latent = state.latent
     if not latent.stale:
         for name, value in latent.predictions.items():
+            if not _predictable(name, state):
+                continue
             label, unit = PREDICTED.get(name, (name.replace("_", " ").capitalize(), ""))
             sheet.number(f"predicted_{name}", label, value, 3, unit, "release")
         if latent.xy is not None:
