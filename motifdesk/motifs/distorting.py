@@ -26,9 +26,10 @@ from motifdesk.structures.errors import MotifError
 from .finding import find_motifs
 from .graph import MotifGraph
 from .modes import Mode, mode_by_key
-from .network import Network
+from .network import Coordinate, Network, Part
 
 _STIFF = 300.0  # weight of the asked coordinates against one bond of a stiff motif
+_EVEN = 0.003  # weight of each motif's own turn when the mean turn of many is asked for
 _SITE, _STRAIN = 0.01, 0.02  # weights per Angstrom of displacement and, times 1 Angstrom, of strain
 _STEPS, _PROXIMAL = 3, 2
 _LARGEST_TURN = math.sin(math.radians(60.0))
@@ -102,37 +103,41 @@ class Distorter:
                 np.zeros(len(self.graph.motifs)),
                 True,
             )
-        active = [(mode, q) for mode, q in wanted.values()]
-        return self._solve(active)
+        return self._solve(list(wanted.values()))
 
     def _solve(self, active: list[tuple[Mode, float]]) -> Distorted:
         net = self.network
-        shape, coordinates = net.start.copy(), []
-        stiff = net.weights.copy()
+        shape, weights = net.start.copy(), net.weights.copy()
+        coordinates: list[Coordinate] = []
         for mode, q in active:
-            for index, vectors in mode.targets:
-                rows = net.rows_of(index, len(vectors))
-                if mode.block == "rotation":
-                    reach = _turn_per_amplitude(net.start[rows], vectors)
-                    # beyond 60 degrees a projection no longer says how far the motif has turned
-                    q = math.copysign(min(abs(q), _LARGEST_TURN * reach), q) if reach else q
-                else:
-                    shape[rows] += q * vectors
-                stiff[rows] = net.stiffest
-                coordinates.append((mode, index, rows, vectors, q))
+            parts = [Part(index, net.rows_of(index, len(vectors)), vectors) for index, vectors in mode.targets]
+            for part in parts:
+                weights[part.rows] = net.stiffest
+            if mode.block != "rotation":
+                for part in parts:
+                    shape[part.rows] += q * part.vectors
+                coordinates += [Coordinate(False, (part,), q, _STIFF) for part in parts]
+                continue
+            reach = min(_turn_per_amplitude(net.start[part.rows], part.vectors) for part in parts)
+            if reach:  # beyond 60 degrees a projection no longer says how far a motif has turned
+                q = math.copysign(min(abs(q), _LARGEST_TURN * reach), q)
+            # Only the mean turn is asked for: in coupled tilts (a+b-b-) those of single motifs differ to second order.
+            coordinates.append(Coordinate(True, tuple(parts), q, _STIFF))
+            coordinates += [Coordinate(True, (part,), q, _EVEN) for part in parts if len(parts) > 1]
         state = net.rest()
-        weights = stiff
         step = np.inf
         for n in range(_STEPS + _PROXIMAL):
-            state, step = net.step(state, shape, weights, coordinates, _STIFF, proximal=n >= _STEPS)
+            state, step = net.step(state, shape, weights, coordinates, proximal=n >= _STEPS)
         positions, cell = net.positions(state), net.cell(state)
-        turned = net.turned(state)
-        reached: dict[str, list[float]] = {}
-        for mode, _, rows, vectors, _ in coordinates:
-            seen = net.vectors(state)[rows] if mode.block == "rotation" else turned[rows]
-            value = float(((seen - net.start[rows]) * vectors).sum())
-            reached.setdefault(mode.key, []).append(value)
-        achieved = {key: float(np.mean(values)) for key, values in reached.items()}
+        turned, seen = net.turned(state), net.vectors(state)
+        achieved = {}
+        for mode, _ in active:
+            now = seen if mode.block == "rotation" else turned
+            values = []
+            for index, vectors in mode.targets:
+                rows = net.rows_of(index, len(vectors))
+                values.append(float(((now[rows] - net.start[rows]) * vectors).sum()))
+            achieved[mode.key] = float(np.mean(values))
         cost = net.cost(turned - shape)
         finite = bool(np.isfinite(positions).all() and (cell is None or np.isfinite(cell).all()))
         if not finite:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,28 @@ class NetworkState:
     displacements: np.ndarray
     strain: np.ndarray
     rotations: np.ndarray
+
+
+class Part(NamedTuple):
+    """A motif's share of an asked coordinate: its bonds and unit vectors float64 [k, 3]."""
+
+    motif: int
+    rows: slice
+    vectors: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Coordinate:
+    """An asked amplitude (Angstrom), the mean over its parts of the projection on their vectors.
+
+    laboratory: measured in the laboratory's frame (rotations), else in the frame that turns with the motif; then there
+    is one part. weight: against one bond of a stiff motif.
+    """
+
+    laboratory: bool
+    parts: tuple[Part, ...]
+    amplitude: float
+    weight: float
 
 
 class Network:
@@ -90,8 +112,7 @@ class Network:
         state: NetworkState,
         shape: np.ndarray,
         weights: np.ndarray,
-        coordinates: list[tuple[Any, int, slice, np.ndarray, float]],
-        stiff: float,
+        coordinates: list[Coordinate],
         *,
         proximal: bool,
     ) -> tuple[NetworkState, float]:
@@ -130,22 +151,26 @@ class Network:
                 weighted @ self._strained,
             )
         # rows of the asked coordinates
-        for mode, index, rows, vectors, q in coordinates:
-            lab = mode.block == "rotation"
-            along = vectors if lab else vectors @ state.rotations[index].T
-            value = float((now[rows] * along).sum() - (self.start[rows] * vectors).sum())
-            row = np.zeros(size)
-            np.add.at(row, (self.ligand[rows, None] * 3 + columns), along)
-            np.add.at(row, (self.centre[rows, None] * 3 + columns), -along)
-            if self.periodic:
-                row[3 * sites :] = np.einsum("bk,bks->s", along, self._strained[rows])
-            turn = np.zeros(3) if lab else -np.cross(now[rows], along).sum(axis=0)
-            off, s2 = q - value, stiff * stiff
+        for asked in coordinates:
+            row, turn, value = np.zeros(size), np.zeros((len(asked.parts), 3)), 0.0
+            share = 1.0 / len(asked.parts)
+            for n, (index, rows, vectors) in enumerate(asked.parts):
+                along = share * (vectors if asked.laboratory else vectors @ state.rotations[index].T)
+                value += float((now[rows] * along).sum() - share * (self.start[rows] * vectors).sum())
+                np.add.at(row, (self.ligand[rows, None] * 3 + columns), along)
+                np.add.at(row, (self.centre[rows, None] * 3 + columns), -along)
+                if self.periodic:
+                    row[3 * sites :] += np.einsum("bk,bks->s", along, self._strained[rows])
+                if not asked.laboratory:
+                    turn[n] = -np.cross(now[rows], along).sum(axis=0)
+            off, s2 = asked.amplitude - value, asked.weight**2
             matrix += s2 * np.outer(row, row)
             right += s2 * off * row
-            coupling[index] += s2 * np.outer(turn, row)
-            block[index] += s2 * np.outer(turn, turn)
-            force[index] += s2 * off * turn
+            if not asked.laboratory:  # always one motif: the rotation blocks stay 3 x 3
+                index = asked.parts[0].motif
+                coupling[index] += s2 * np.outer(turn[0], row)
+                block[index] += s2 * np.outer(turn[0], turn[0])
+                force[index] += s2 * off * turn[0]
         # penalties
         diagonal = np.einsum("ii->i", matrix)
         diagonal[: 3 * sites] += self._site**2
