@@ -15,8 +15,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 _HOME = {
-    "Codec": "codec", "load_codec": "codec", "Codes": "codes", "concatenate": "codes", "Decoded": "decode",
-    "Follower": "follower", "Frame": "follower",
+    "Codec": "codec",
+    "load_codec": "codec",
+    "Codes": "codes",
+    "concatenate": "codes",
+    "Decoded": "decode",
+    "Follower": "follower",
+    "Frame": "follower",
 }
 
 __all__ = ["Codec", "Codes", "Decoded", "Follower", "Frame", "concatenate", "load_codec"]

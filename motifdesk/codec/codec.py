@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from motifdesk.codec.codes import COUNTS, GEOMETRY, LATTICE, MOTIF_WIDTH, N_ELEMENTS, ROOT_WIDTH, Codes
 from motifdesk.codec.lattice import MOLECULE_SCALE, cell_to_block
 from motifdesk.structures.arrays import AtomArrays, to_arrays
+from motifdesk.structures.corpora import corpora, corpus
 from motifdesk.structures.errors import CodecError, MotifDeskError, MotifDeskWarning
 
 if TYPE_CHECKING:
@@ -40,8 +42,11 @@ def load_codec(path: str | os.PathLike[str] | None = None, device: str = "auto")
     try:
         weights = load_weights(source, device="cpu")
     except NetworkError as error:
-        raise CodecError(error.what, where=error.where or os.fspath(source),
-                         remedy=error.remedy or "give a codec.safetensors of motifdesk") from error
+        raise CodecError(
+            error.what,
+            where=error.where or os.fspath(source),
+            remedy=error.remedy or "give a codec.safetensors of motifdesk",
+        ) from error
     return Codec(weights.encoder, heads=weights.heads, version=weights.digest[:16], device=chosen)
 
 
@@ -53,7 +58,9 @@ def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise CodecError(f"there is no device {name!r}", where="device", remedy='use "auto", "cpu" or "cuda"') from error
+        raise CodecError(
+            f"there is no device {name!r}", where="device", remedy='use "auto", "cpu" or "cuda"'
+        ) from error
     if device.type == "cuda" and not torch.cuda.is_available():
         raise CodecError("torch sees no GPU here", where=f"device {name!r}", remedy='use device="auto"')
     return device
@@ -67,7 +74,9 @@ class Codec:
         device: where the networks run.
     """
 
-    def __init__(self, encoder: Encoder, heads: Any = None, *, version: str, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self, encoder: Encoder, heads: Any = None, *, version: str, device: torch.device | str = "cpu"
+    ) -> None:
         import torch
 
         from motifdesk.codec.weights import encoder_arrays
@@ -88,7 +97,14 @@ class Codec:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             encoder = Encoder()
-        return cls(encoder, version=f"untrained-{seed}", device=_device(device))
+        made = cls(encoder, version=f"untrained-{seed}", device=_device(device))
+        # standardised over a sample of the corpora, as training does: components of order one
+        sample = [corpus(name)[int(k)] for name in corpora() for k in np.linspace(0, len(corpus(name)) - 1, 24)]
+        codes = made.encode(sample).geometry.astype(np.float64)
+        with torch.no_grad():
+            encoder.code_mean.copy_(torch.from_numpy(codes.mean(0)))
+            encoder.code_std.copy_(torch.from_numpy(codes.std(0).clip(min=1e-3)))
+        return cls(encoder, version=made.version, device=made.device)
 
     def __repr__(self) -> str:
         return f"Codec(weights {self.version}, {self.device})"
@@ -105,7 +121,11 @@ class Codec:
         Raises:
             CodecError: a structure that has no code: elements beyond plutonium, coincident atoms, NaN, nothing given.
         """
-        if isinstance(structures, AtomArrays) or hasattr(structures, "cart_coords") or hasattr(structures, "get_positions"):
+        if (
+            isinstance(structures, AtomArrays)
+            or hasattr(structures, "cart_coords")
+            or hasattr(structures, "get_positions")
+        ):
             structures = [structures]
         given = list(structures)
         if not given:
@@ -125,29 +145,42 @@ class Codec:
             root[k, LATTICE] = cell_to_block(a.cell, len(a))
         if not motifs:
             return Codes(root, (), self.version)
-        return Codes(root, tuple(self._at_motifs(item, features) for item, features in zip(given, atoms, strict=True)), self.version)
+        return Codes(
+            root,
+            tuple(self._at_motifs(item, features) for item, features in zip(given, atoms, strict=True)),
+            self.version,
+        )
 
     def _checked(self, item: Any, k: int) -> AtomArrays:
         where = f"structure {k}"
         try:
             arrays = to_arrays(item)
         except MotifDeskError as error:
-            raise CodecError(error.what, where=f"{where} ({error.where})" if error.where else where, remedy=error.remedy) from error
+            raise CodecError(
+                error.what, where=f"{where} ({error.where})" if error.where else where, remedy=error.remedy
+            ) from error
         if arrays.numbers.max() > N_ELEMENTS:
             site = int(arrays.numbers.argmax())
-            raise CodecError(f"atom {site} has the atomic number {arrays.numbers[site]}", where=where,
-                             remedy=f"the codec knows elements 1 to {N_ELEMENTS}; replace it by a lighter one")
+            raise CodecError(
+                f"atom {site} has the atomic number {arrays.numbers[site]}",
+                where=where,
+                remedy=f"the codec knows elements 1 to {N_ELEMENTS}; replace it by a lighter one",
+            )
         return arrays
 
     def _geometry(self, arrays: list[AtomArrays], features: bool) -> tuple[np.ndarray, list[np.ndarray]]:
         import torch
 
+        from motifdesk.codec.threads import one_thread
         from motifdesk.networks.batch import collate
         from motifdesk.networks.errors import NetworkError
 
         try:
-            batch = collate([(a.numbers, a.positions, a.cell) for a in arrays], cutoff=self._encoder.config.cutoff,
-                            device=self.device)
+            batch = collate(
+                [(a.numbers, a.positions, a.cell) for a in arrays],
+                cutoff=self._encoder.config.cutoff,
+                device=self.device,
+            )
         except NetworkError as error:
             raise CodecError(error.what, where=error.where, remedy=error.remedy) from error
         if batch.num_edges:
@@ -156,9 +189,13 @@ class Codec:
                 edge = int(length.argmin())
                 i, j = batch.edge_index[:, edge].tolist()
                 start = int((batch.batch < batch.batch[i]).sum())
-                raise CodecError(f"atoms {i - start} and {j - start} are {float(length.min()):.3f} A apart",
-                                 where=arrays[int(batch.batch[i])].formula, remedy="remove the duplicate atom")
-        with torch.no_grad():
+                raise CodecError(
+                    f"atoms {i - start} and {j - start} are {float(length.min()):.3f} A apart",
+                    where=arrays[int(batch.batch[i])].formula,
+                    remedy="remove the duplicate atom",
+                )
+        # one thread for one structure (a frame of the desk), all for a corpus
+        with torch.no_grad(), one_thread() if batch.num_atoms < 200 else nullcontext():
             atoms = self._encoder.atoms(batch)
             geometry = self._encoder.pool(atoms, batch).cpu().numpy()
         if not np.isfinite(geometry).all():
@@ -195,9 +232,19 @@ class Codec:
 
     # ------------------------------------------------------------------------------------------------- decode
 
-    def decode(self, codes: Codes | np.ndarray, *, proposals: Sequence[str] = ("corpus", "free"), exclude: Iterable[str] = (),
-               seed: int = 0, progress: Callable[[dict[str, Any]], object] | None = None, max_proposals: int = 8,
-               free_rounds: int = 2, max_seconds: float | None = 20.0, snap: float | None = None) -> list[Decoded]:
+    def decode(
+        self,
+        codes: Codes | np.ndarray,
+        *,
+        proposals: Sequence[str] = ("corpus", "free"),
+        exclude: Iterable[str] = (),
+        seed: int = 0,
+        progress: Callable[[dict[str, Any]], object] | None = None,
+        max_proposals: int = 8,
+        free_rounds: int = 2,
+        max_seconds: float | None = 20.0,
+        snap: float | None = None,
+    ) -> list[Decoded]:
         """Structures of codes, each with its residual and whether it converged.
 
         Args:
@@ -215,18 +262,37 @@ class Codec:
         given = self._codes(codes)
         unknown = [p for p in proposals if p not in PROPOSALS]
         if unknown or not proposals:
-            raise CodecError(f"unknown proposals {unknown or list(proposals)}", where="decode",
-                             remedy=f"choose from {', '.join(PROPOSALS)}")
+            raise CodecError(
+                f"unknown proposals {unknown or list(proposals)}",
+                where="decode",
+                remedy=f"choose from {', '.join(PROPOSALS)}",
+            )
         excluded = tuple(exclude)
         results = []
         for k, code in enumerate(given):
+
             def tell(news: dict[str, Any], k: int = k) -> None:
                 if progress is not None:
                     progress({**news, "index": k, "of": len(given)})
 
-            results.append(self._guarded(lambda code=code, tell=tell: decode_one(
-                code, self._arrays, self.version, proposals=proposals, exclude=excluded, seed=seed, progress=tell,
-                max_proposals=max_proposals, free_rounds=free_rounds, max_seconds=max_seconds, snap=snap, device=self.device)))
+            results.append(
+                self._guarded(
+                    lambda code=code, tell=tell: decode_one(
+                        code,
+                        self._arrays,
+                        self.version,
+                        proposals=proposals,
+                        exclude=excluded,
+                        seed=seed,
+                        progress=tell,
+                        max_proposals=max_proposals,
+                        free_rounds=free_rounds,
+                        max_seconds=max_seconds,
+                        snap=snap,
+                        device=self.device,
+                    )
+                )
+            )
         return results
 
     def _codes(self, codes: Codes | np.ndarray) -> Codes:
@@ -238,7 +304,9 @@ class Codec:
         """A warm start for dragging from ``structure``; see :class:`motifdesk.codec.follower.Follower`."""
         from motifdesk.codec.follower import Follower
 
-        return Follower(self._checked(structure, 0), self._arrays, self.version, composition, seed=seed, device=self.device)
+        return Follower(
+            self._checked(structure, 0), self._arrays, self.version, composition, seed=seed, device=self.device
+        )
 
     # ------------------------------------------------------------------------------------------------- predict
 

@@ -53,7 +53,8 @@ class Codes:
             root = root[None]
         if root.ndim != 2 or root.shape[1] != ROOT_WIDTH:
             raise CodecError(
-                f"a root code has {ROOT_WIDTH} numbers, these have shape {list(np.shape(self.root))}", where="Codes",
+                f"a root code has {ROOT_WIDTH} numbers, these have shape {list(np.shape(self.root))}",
+                where="Codes",
                 remedy="pass the root of Codec.encode",
             )
         bad = np.flatnonzero(~np.isfinite(root).all(axis=1))
@@ -117,7 +118,8 @@ class Codes:
         """Raise :class:`CodecError` when these codes were made by other weights than ``version``."""
         if self.version and version and self.version != version:
             raise CodecError(
-                f"the codes were made by weights {self.version}, this codec has {version}", where="Codes",
+                f"the codes were made by weights {self.version}, this codec has {version}",
+                where="Codes",
                 remedy="encode the structures again with this codec, or load the codec that made them",
             )
 
@@ -127,8 +129,11 @@ class Codes:
 
         path = Path(path)
         sizes = np.array([len(m) for m in self.motifs], dtype=np.int64)
-        tensors = {"root": self.root, "motifs": np.concatenate([*self.motifs, np.zeros((0, MOTIF_WIDTH), np.float32)]),
-                   "motif_counts": sizes}
+        tensors = {
+            "root": self.root,
+            "motifs": np.concatenate([*self.motifs, np.zeros((0, MOTIF_WIDTH), np.float32)]),
+            "motif_counts": sizes,
+        }
         data = save(tensors, metadata={"format": "motifdesk-codes-1", "weights": self.version})
         try:
             handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
@@ -140,8 +145,11 @@ class Codes:
                 Path(temporary).unlink(missing_ok=True)
                 raise
         except OSError as error:
-            raise CodecError(f"cannot write the codes ({error.strerror})", where=str(path),
-                             remedy="choose a folder that exists and can be written to") from error
+            raise CodecError(
+                f"cannot write the codes ({error.strerror})",
+                where=str(path),
+                remedy="choose a folder that exists and can be written to",
+            ) from error
         return path
 
     @classmethod
@@ -158,8 +166,9 @@ class Codes:
                 parts = tuple(np.split(flat, np.cumsum(sizes)[:-1]))
                 return cls(file.get_tensor("root"), parts, metadata.get("weights", ""))
         except (OSError, SafetensorError) as error:
-            raise CodecError(f"cannot read the codes ({error})", where=str(path),
-                             remedy="use a file written by Codes.save") from error
+            raise CodecError(
+                f"cannot read the codes ({error})", where=str(path), remedy="use a file written by Codes.save"
+            ) from error
 
 
 def concatenate(codes: Sequence[Codes]) -> Codes:

@@ -21,6 +21,7 @@ from motifdesk.codec.lattice import block_to_cell
 from motifdesk.codec.propose import Goal, Proposals, from_corpus
 from motifdesk.codec.refine import CONVERGED, LatticeTarget, refine
 from motifdesk.codec.templates import template_index
+from motifdesk.codec.threads import one_thread
 from motifdesk.structures.arrays import AtomArrays, from_arrays
 from motifdesk.structures.errors import CodecError
 
@@ -63,8 +64,11 @@ class Decoded:
     def require(self) -> Structure | Molecule:
         """The structure, or a :class:`CodecError` when the decode has not converged."""
         if not self.converged or self.structure is None:
-            raise CodecError(f"the decode has not converged (residual {self.residual:.1e} after {self.tried} starts)",
-                             where="decode", remedy="allow more time or attempts, or move to another point of the map")
+            raise CodecError(
+                f"the decode has not converged (residual {self.residual:.1e} after {self.tried} starts)",
+                where="decode",
+                remedy="allow more time or attempts, or move to another point of the map",
+            )
         return self.structure
 
 
@@ -76,18 +80,67 @@ class _Best:
     source: str = ""
 
 
-def decode_one(code: Codes, arrays: EncoderArrays, version: str, *, proposals: Sequence[str] = PROPOSALS,
-               exclude: Sequence[str] = (), seed: int = 0, progress: Callable[[dict[str, Any]], object] | None = None,
-               max_proposals: int = 8, free_rounds: int = 2, max_seconds: float | None = 20.0, snap: float | None = None,
-               device: torch.device | str = "cpu") -> Decoded:
+def decode_one(
+    code: Codes,
+    arrays: EncoderArrays,
+    version: str,
+    *,
+    proposals: Sequence[str] = PROPOSALS,
+    exclude: Sequence[str] = (),
+    seed: int = 0,
+    progress: Callable[[dict[str, Any]], object] | None = None,
+    max_proposals: int = 8,
+    free_rounds: int = 2,
+    max_seconds: float | None = 20.0,
+    snap: float | None = None,
+    device: torch.device | str = "cpu",
+) -> Decoded:
     """Decode one code; parameters as :meth:`motifdesk.codec.Codec.decode`."""
+    with one_thread():
+        return _decode(
+            code,
+            arrays,
+            version,
+            proposals,
+            exclude,
+            seed,
+            progress,
+            max_proposals,
+            free_rounds,
+            max_seconds,
+            snap,
+            device,
+        )
+
+
+def _decode(
+    code: Codes,
+    arrays: EncoderArrays,
+    version: str,
+    proposals: Sequence[str],
+    exclude: Sequence[str],
+    seed: int,
+    progress: Callable[[dict[str, Any]], object] | None,
+    max_proposals: int,
+    free_rounds: int,
+    max_seconds: float | None,
+    snap: float | None,
+    device: torch.device | str,
+) -> Decoded:
     started = time.perf_counter()
     goal = goal_of(code)
     search = _Search(goal, arrays, device, seed, started, max_seconds, progress)
     distance = float("nan")
     if "corpus" in proposals:
-        found = from_corpus(goal, arrays, template_index(), version, exclude=frozenset(str(e) for e in exclude),
-                            keep=max_proposals, device=device)
+        found = from_corpus(
+            goal,
+            arrays,
+            template_index(),
+            version,
+            exclude=frozenset(str(e) for e in exclude),
+            keep=max_proposals,
+            device=device,
+        )
         distance = float(found.distance[0]) if len(found) else distance
         # the first two starts win most of the time: the others wait until these have failed
         search.run(found.take(slice(0, 2)), "corpus", steps=10)
@@ -110,8 +163,17 @@ def decode_one(code: Codes, arrays: EncoderArrays, version: str, *, proposals: S
     if cell is not None:
         positions = positions - np.floor(positions @ np.linalg.inv(cell) + 1e-9) @ cell
     made = AtomArrays(goal.numbers, positions, cell)
-    return Decoded(from_arrays(made), residual, residual <= CONVERGED, best.source, code, time.perf_counter() - started,
-                   search.tried, made, distance)
+    return Decoded(
+        from_arrays(made),
+        residual,
+        residual <= CONVERGED,
+        best.source,
+        code,
+        time.perf_counter() - started,
+        search.tried,
+        made,
+        distance,
+    )
 
 
 def goal_of(code: Codes) -> Goal:
@@ -124,9 +186,23 @@ def goal_of(code: Codes) -> Goal:
 class _Search:
     """The state of one decode: the best structure so far, those worth more steps, the budget."""
 
-    def __init__(self, goal: Goal, arrays: EncoderArrays, device: torch.device | str, seed: int, started: float,
-                 max_seconds: float | None, progress: Callable[[dict[str, Any]], object] | None) -> None:
-        self.goal, self.device, self.started, self.max_seconds, self.progress = goal, device, started, max_seconds, progress
+    def __init__(
+        self,
+        goal: Goal,
+        arrays: EncoderArrays,
+        device: torch.device | str,
+        seed: int,
+        started: float,
+        max_seconds: float | None,
+        progress: Callable[[dict[str, Any]], object] | None,
+    ) -> None:
+        self.goal, self.device, self.started, self.max_seconds, self.progress = (
+            goal,
+            device,
+            started,
+            max_seconds,
+            progress,
+        )
         self.quick = GeometryMap(arrays, goal.numbers, dtype=torch.float32, device=device)
         self.exact = GeometryMap(arrays, goal.numbers, dtype=torch.float64, device=device)
         self.target = torch.from_numpy(goal.geometry.astype(np.float64))
@@ -147,8 +223,15 @@ class _Search:
             return
         positions = starts.positions + self.rng.normal(scale=_JITTER, size=starts.positions.shape)
         cells = None if starts.cells is None else torch.from_numpy(starts.cells)
-        made = refine(self.quick, torch.from_numpy(positions), cells, self.target, lattice=self.lattice, steps=steps,
-                      tolerance=1e-7)
+        made = refine(
+            self.quick,
+            torch.from_numpy(positions),
+            cells,
+            self.target,
+            lattice=self.lattice,
+            steps=steps,
+            tolerance=1e-7,
+        )
         self.tried += len(starts)
         batch = []
         for k in range(len(starts)):
@@ -177,10 +260,24 @@ class _Search:
 
     def _finish(self, item: tuple[float, np.ndarray, np.ndarray | None, str], steps: int) -> None:
         _, positions, cell, source = item
-        made = refine(self.exact, torch.from_numpy(positions)[None], None if cell is None else torch.from_numpy(cell)[None],
-                      self.target, lattice=self.lattice, steps=steps, tolerance=1e-12)
-        self._offer((float(made.residual[0]), made.positions[0].cpu().numpy(),
-                     None if made.cells is None else made.cells[0].cpu().numpy(), source), exact=True)
+        made = refine(
+            self.exact,
+            torch.from_numpy(positions)[None],
+            None if cell is None else torch.from_numpy(cell)[None],
+            self.target,
+            lattice=self.lattice,
+            steps=steps,
+            tolerance=1e-12,
+        )
+        self._offer(
+            (
+                float(made.residual[0]),
+                made.positions[0].cpu().numpy(),
+                None if made.cells is None else made.cells[0].cpu().numpy(),
+                source,
+            ),
+            exact=True,
+        )
 
     def _offer(self, item: tuple[float, np.ndarray, np.ndarray | None, str], exact: bool = False) -> None:
         # a float32 residual is no certificate: it may come close but never counts as converged
@@ -190,12 +287,20 @@ class _Search:
 
     def _tell(self, stage: str) -> None:
         if self.progress is not None:
-            self.progress({"stage": stage, "tried": self.tried, "residual": self.best.residual,
-                           "converged": self.best.residual <= CONVERGED, "seconds": time.perf_counter() - self.started})
+            self.progress(
+                {
+                    "stage": stage,
+                    "tried": self.tried,
+                    "residual": self.best.residual,
+                    "converged": self.best.residual <= CONVERGED,
+                    "seconds": time.perf_counter() - self.started,
+                }
+            )
 
 
-def snapped(goal: Goal, arrays: EncoderArrays, positions: np.ndarray, cell: np.ndarray, residual: float,
-            tolerance: float) -> tuple[np.ndarray, np.ndarray, float]:
+def snapped(
+    goal: Goal, arrays: EncoderArrays, positions: np.ndarray, cell: np.ndarray, residual: float, tolerance: float
+) -> tuple[np.ndarray, np.ndarray, float]:
     """The declared symmetry snap: atoms and cell averaged over the operations found at ``tolerance`` (Angstrom).
 
     Kept only if no atom moves more than 0.3 A and the residual does not get worse (or stays below the certificate's
@@ -205,8 +310,10 @@ def snapped(goal: Goal, arrays: EncoderArrays, positions: np.ndarray, cell: np.n
 
     fractional = positions @ np.linalg.inv(cell)
     try:
-        found = moyopy.MoyoDataset(moyopy.Cell(basis=cell.tolist(), positions=fractional.tolist(),
-                                               numbers=goal.numbers.tolist()), symprec=tolerance)
+        found = moyopy.MoyoDataset(
+            moyopy.Cell(basis=cell.tolist(), positions=fractional.tolist(), numbers=goal.numbers.tolist()),
+            symprec=tolerance,
+        )
     except Exception:  # moyopy raises its own error types when no group fits; then there is nothing to snap to
         return positions, cell, residual
     rotations = np.array(found.operations.rotations, dtype=np.float64)

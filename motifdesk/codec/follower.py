@@ -19,6 +19,7 @@ from motifdesk.codec.jacobian import EncoderArrays, GeometryMap
 from motifdesk.codec.lattice import cell_to_block
 from motifdesk.codec.radii import COVALENT_RADII
 from motifdesk.codec.refine import CONVERGED, LatticeTarget, apply_step, penalties
+from motifdesk.codec.threads import one_thread
 from motifdesk.structures.arrays import AtomArrays
 from motifdesk.structures.errors import CodecError
 
@@ -57,10 +58,20 @@ class Follower:
     followed; with an ``anchor`` of another composition the atoms are replaced by the anchor's.
     """
 
-    def __init__(self, start: AtomArrays, arrays: EncoderArrays, version: str, composition: str = "keep", *, seed: int = 0,
-                 device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self,
+        start: AtomArrays,
+        arrays: EncoderArrays,
+        version: str,
+        composition: str = "keep",
+        *,
+        seed: int = 0,
+        device: torch.device | str = "cpu",
+    ) -> None:
         if composition not in COMPOSITIONS:
-            raise CodecError(f"composition {composition!r} is unknown", where="follower", remedy='use "keep" or "follow"')
+            raise CodecError(
+                f"composition {composition!r} is unknown", where="follower", remedy='use "keep" or "follow"'
+            )
         self.composition, self.version = composition, version
         self._arrays, self._seed, self._device = arrays, seed, device
         self._anchor: bytes | None = None
@@ -83,7 +94,10 @@ class Follower:
 
     def step(self, target: Codes | np.ndarray, steps: int = 2, *, anchor: AtomArrays | None = None) -> Frame:
         """Move towards ``target`` (one code, or its root vector) by at most ``steps`` refinement steps."""
-        root = _root_of(target, self.version)
+        with one_thread():
+            return self._step(_root_of(target, self.version), int(steps), anchor)
+
+    def _step(self, root: np.ndarray, steps: int, anchor: AtomArrays | None) -> Frame:
         restarted = False
         if self.composition == "follow" and anchor is not None:
             key = anchor.numbers.tobytes() + anchor.positions.tobytes()
@@ -99,7 +113,7 @@ class Follower:
         before, cells_before = self._positions, self._cells
         if self._known is None or self._known[0].shape[1] != goal.shape[1]:
             self._known = self._evaluate(self._positions, self._cells, blind)
-        for _ in range(max(1, int(steps))):
+        for _ in range(max(1, steps)):
             if not self._advance(goal, lattice, before, cells_before, blind):
                 break
         residual = float((self._known[0] - goal).square().mean())
@@ -128,8 +142,9 @@ class Follower:
         block[1] += np.log(max(float(_fractions(self.numbers) @ cubes), 1e-3) / max(float(fractions @ cubes), 1e-3))
         return LatticeTarget(block, volume=_VOLUME_WEIGHT, shape=0.0)
 
-    def _advance(self, goal: Tensor, lattice: LatticeTarget | None, before: Tensor, cells_before: Tensor | None,
-                 blind: bool) -> bool:
+    def _advance(
+        self, goal: Tensor, lattice: LatticeTarget | None, before: Tensor, cells_before: Tensor | None, blind: bool
+    ) -> bool:
         """One damped step; False when nothing is left to gain."""
         assert self._known is not None
         code, slope = self._known
@@ -140,7 +155,9 @@ class Follower:
             return False
         hessian = slope.mT @ slope / width
         gradient = (slope.mT @ difference[..., None])[..., 0] / width
-        cost = difference.square().mean(-1) + penalties(self._geometry, self._positions, self._cells, lattice, hessian, gradient)
+        cost = difference.square().mean(-1) + penalties(
+            self._geometry, self._positions, self._cells, lattice, hessian, gradient
+        )
         diagonal = hessian.diagonal(dim1=1, dim2=2)
         floor = diagonal.mean(-1, keepdim=True)
         for _ in range(3):

@@ -50,7 +50,9 @@ def find_edges(positions: Tensor, cells: Tensor | None, reach: Tensor) -> Edges:
     device, dtype = positions.device, positions.dtype
     if cells is None:
         vectors = positions[:, None, :, :] - positions[:, :, None, :]
-        close = (vectors.square().sum(-1) < reach.square()[:, None, None]) & ~torch.eye(n, dtype=torch.bool, device=device)
+        close = (vectors.square().sum(-1) < reach.square()[:, None, None]) & ~torch.eye(
+            n, dtype=torch.bool, device=device
+        )
         graph, centre, neighbour = close.nonzero(as_tuple=True)
         return Edges(graph, centre, neighbour, torch.zeros(len(graph), 3, dtype=dtype, device=device))
 

@@ -7,57 +7,25 @@ image), the linear mixing and the norm of each channel are folded into one matri
 only then the two layers of the perceptron are applied, as matrix products over all pairs at once.
 
 Layout: all B structures of a batch share the atomic numbers [N] (in any order). Features of one atom are ordered by
-l, then radial index n, then m: blocks of 8, 24, 40 and 56 numbers.
+degree, then radial index n, then m: blocks of 8, 24, 40 and 56 numbers.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from motifdesk.codec.harmonics import BLOCKS, LMAX, POWERS, harmonic_coefficients
 from motifdesk.codec.images import Edges, find_edges
 from motifdesk.codec.lattice import MOLECULE_SCALE
+from motifdesk.codec.sums import EdgeSum
 
-LMAX = 3
+_ATOMS_AT_ONCE = 40  # a CPU works through a batch in pieces that stay in its cache
+
 VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
-_BLOCKS = [slice(l * l, (l + 1) * (l + 1)) for l in range(LMAX + 1)]
-_POWERS = [(a, b, l - a - b) for l in range(LMAX + 1) for a in range(l, -1, -1) for b in range(l - a, -1, -1)]
-
-
-@lru_cache(maxsize=1)
-def _harmonic_coefficients() -> tuple[np.ndarray, np.ndarray]:
-    """Real spherical harmonics (e3nn order, "component" norm) as homogeneous polynomials of x, y, z.
-
-    Returns:
-        coefficients [20 monomials, 16] and those of the gradient, [20 monomials, 3 * 16], both float64, obtained
-        by solving for e3nn's own values, so that no convention is copied by hand.
-    """
-    from e3nn import o3
-
-    points = np.random.default_rng(0).normal(size=(200, 3))
-    points /= np.linalg.norm(points, axis=1, keepdims=True)
-    values = o3.spherical_harmonics(list(range(LMAX + 1)), torch.from_numpy(points), False, "component").numpy()
-    powers = np.array(_POWERS)
-    monomials = np.prod(points[:, None, :] ** powers, axis=-1)
-    degree = powers.sum(1)
-    coefficients = np.zeros((len(powers), (LMAX + 1) ** 2))
-    for l, block in enumerate(_BLOCKS):
-        rows = np.flatnonzero(degree == l)
-        solution = np.linalg.lstsq(monomials[:, rows], values[:, block], rcond=None)[0]
-        coefficients[np.ix_(rows, range(block.start, block.stop))] = np.where(np.abs(solution) > 1e-9, solution, 0.0)
-    index = {power: k for k, power in enumerate(_POWERS)}
-    gradient = np.zeros((len(powers), 3, (LMAX + 1) ** 2))
-    for k, power in enumerate(_POWERS):
-        for axis in range(3):
-            if power[axis]:
-                lower = list(power)
-                lower[axis] -= 1
-                gradient[index[tuple(lower)], axis] += power[axis] * coefficients[k]
-    return coefficients, gradient.reshape(len(powers), -1)
 
 
 @dataclass(frozen=True)
@@ -68,7 +36,7 @@ class EncoderArrays:
         cutoff: in units of the length scale; ``n_radial`` sine functions, polynomial envelope of power ``power``.
         species: float [Z, C], channel weights of each element; norm: divisor of the neighbour sum.
         own: float [Z, 16], embedding of the atom's own element.
-        mix_aware: per l float [n_radial, C, K]; mix_blind: per l float [n_radial, K'].
+        mix_aware: per degree float [n_radial, C, K]; mix_blind: per degree float [n_radial, K'].
         mlp_aware, mlp_blind: (W1 [hidden, in], b1, W2 [out, hidden], b2).
         delta: constant in sqrt(power + delta); eps: constant in sqrt(variance + eps).
         mean, std: float [384], the standardisation of the pooled numbers.
@@ -108,8 +76,15 @@ class GeometryMap:
             cell moved by half of it.
     """
 
-    def __init__(self, arrays: EncoderArrays, numbers: np.ndarray, *, dtype: torch.dtype = torch.float64,
-                 device: torch.device | str = "cpu", skin: float = 0.0) -> None:
+    def __init__(
+        self,
+        arrays: EncoderArrays,
+        numbers: np.ndarray,
+        *,
+        dtype: torch.dtype = torch.float64,
+        device: torch.device | str = "cpu",
+        skin: float = 0.0,
+    ) -> None:
         self.arrays = a = arrays.to(dtype, device)
         self.dtype, self.device, self.skin = dtype, torch.device(device), skin
         numbers = np.asarray(numbers, dtype=np.int64)
@@ -123,15 +98,15 @@ class GeometryMap:
         bounds = np.searchsorted(sorted_kind, np.arange(len(elements) + 1))
         self.columns = [slice(int(lo), int(hi)) for lo, hi in zip(bounds[:-1], bounds[1:], strict=True)]
         z = torch.from_numpy(elements).to(self.device)
-        # element channels folded into the mixing: [S, n, K] per l
+        # element channels folded into the mixing: [S, n, K] per degree
         self.mix = [torch.einsum("zc,nck->znk", a.species[z], w) / a.norm for w in a.mix_aware]
         self.mix_blind = [w / a.norm for w in a.mix_blind]
-        coefficients, gradient = _harmonic_coefficients()
+        coefficients, gradient = harmonic_coefficients()
         self._harmonics = torch.from_numpy(coefficients).to(self.device, dtype)
         self._gradient = torch.from_numpy(gradient).to(self.device, dtype)
         n = torch.arange(1, a.n_radial + 1, dtype=dtype, device=self.device)
         self._frequency = n * (np.pi / a.cutoff)
-        self._widths = [a.n_radial * (2 * l + 1) for l in range(LMAX + 1)]
+        self._widths = [a.n_radial * (2 * degree + 1) for degree in range(LMAX + 1)]
         ends = np.cumsum(self._widths)
         self._features = [slice(int(e - w), int(e)) for e, w in zip(ends, self._widths, strict=True)]
         own = a.own[z[self.kind]]  # [N, 16]; the constant part of the first layer
@@ -192,51 +167,62 @@ class GeometryMap:
         x, y, z = u.unbind(-1)
         one = torch.ones_like(x)
         powers = [[one, t, t * t, t * t * t] for t in (x, y, z)]
-        monomials = torch.stack([powers[0][i] * powers[1][j] * powers[2][k] for i, j, k in _POWERS], dim=-1)
+        monomials = torch.stack([powers[0][i] * powers[1][j] * powers[2][k] for i, j, k in POWERS], dim=-1)
         harmonics = monomials @ self._harmonics
         radial, slope = self._radial(d)
         e = len(d)
         values = torch.empty(e, self._features[-1].stop, dtype=self.dtype, device=self.device)
-        for l, block in enumerate(_BLOCKS):
-            torch.mul(radial[:, :, None], harmonics[:, None, block],
-                      out=values[:, self._features[l]].unflatten(-1, (-1, 2 * l + 1)))
+        for degree, block in enumerate(BLOCKS):
+            torch.mul(
+                radial[:, :, None],
+                harmonics[:, None, block],
+                out=values[:, self._features[degree]].unflatten(-1, (-1, 2 * degree + 1)),
+            )
         if not jacobian:
             return values, None
         tangential = (monomials @ self._gradient).unflatten(-1, (3, -1))  # of the polynomial, at the unit vector
         gradient = torch.empty(e, 3, values.shape[-1], dtype=self.dtype, device=self.device)
         inverse = d.reciprocal()
-        for l, block in enumerate(_BLOCKS):
+        for degree, block in enumerate(BLOCKS):
             y_l = harmonics[:, block]
-            on_sphere = (tangential[:, :, block] - (l * u)[:, :, None] * y_l[:, None, :]) * inverse[:, None, None]
+            on_sphere = (tangential[:, :, block] - (degree * u)[:, :, None] * y_l[:, None, :]) * inverse[:, None, None]
             outward = u[:, :, None] * y_l[:, None, :]
-            target = gradient[:, :, self._features[l]].unflatten(-1, (-1, 2 * l + 1))
+            target = gradient[:, :, self._features[degree]].unflatten(-1, (-1, 2 * degree + 1))
             torch.mul(slope[:, None, :, None], outward[:, :, None, :], out=target)
             target.addcmul_(radial[:, None, :, None], on_sphere[:, :, None, :])
         return values, gradient
 
     # ------------------------------------------------------------------ one tower
 
-    def _tower(self, sums: Tensor, mixes: list[Tensor], layers: tuple[Tensor, ...], bias: Tensor, pairs: Tensor | None,
-               strains: Tensor | None, batch: int) -> tuple[Tensor, Tensor | None]:
+    def _tower(
+        self,
+        sums: Tensor,
+        mixes: list[Tensor],
+        layers: tuple[Tensor, ...],
+        bias: Tensor,
+        pairs: Tensor | None,
+        strains: Tensor | None,
+        batch: int,
+    ) -> tuple[Tensor, Tensor | None]:
         """Invariants h [B, N, D] of one tower and dh/dx [B, N, X, D].
 
-        ``sums`` [BN, S, 128] are neighbour sums by element, ``mixes`` per l [S, n, K]; ``pairs`` [BN, 3N, 128] and
+        ``sums`` [BN, S, 128] are neighbour sums by element, ``mixes`` per degree [S, n, K]; ``pairs`` [BN, 3N, 128] and
         ``strains`` [BN, S, 6, 128] are the summed derivatives.
         """
         a, n = self.arrays, self.natoms
         w1, w2, b2 = layers
         delta = a.delta
         invariants, factors = [], []
-        for l, mix in enumerate(mixes):
-            part = sums[:, :, self._features[l]].unflatten(-1, (-1, 2 * l + 1))
+        for degree, mix in enumerate(mixes):
+            part = sums[:, :, self._features[degree]].unflatten(-1, (-1, 2 * degree + 1))
             tensor = torch.einsum("isnm,snk->ikm", part, mix)  # [BN, K, 2l+1]
-            if l == 0:
+            if degree == 0:
                 invariants.append(tensor[..., 0])
                 factors.append(torch.ones_like(tensor))
             else:
                 root = (tensor.square().mean(-1) + delta).sqrt()
                 invariants.append(root - delta**0.5)
-                factors.append(tensor / ((2 * l + 1) * root[..., None]))
+                factors.append(tensor / ((2 * degree + 1) * root[..., None]))
         inner = (torch.cat(invariants, -1) @ w1.T).unflatten(0, (batch, n)) + bias
         gate = torch.sigmoid(inner)
         h = (inner * gate) @ w2.T + b2
@@ -246,15 +232,15 @@ class GeometryMap:
         k = mixes[0].shape[-1]
         derivative = torch.zeros(batch * n, size, k * len(mixes), dtype=self.dtype, device=self.device)
         columns = self.columns if len(mixes[0]) == len(self.columns) else [slice(0, n)]
-        for l, mix in enumerate(mixes):
-            where = slice(l * k, (l + 1) * k)
+        for degree, mix in enumerate(mixes):
+            where = slice(degree * k, (degree + 1) * k)
             for s, cols in enumerate(columns):
-                fold = (mix[s][None, :, None, :] * factors[l].mT[:, None, :, :]).flatten(1, 2)  # [BN, n(2l+1), K]
+                fold = (mix[s][None, :, None, :] * factors[degree].mT[:, None, :, :]).flatten(1, 2)  # [BN, n(2l+1), K]
                 span = slice(3 * cols.start, 3 * cols.stop)
-                derivative[:, span, where] = torch.bmm(pairs[:, span, self._features[l]], fold)
+                derivative[:, span, where] = torch.bmm(pairs[:, span, self._features[degree]], fold)
                 if strains is not None:
                     source = strains[:, s] if strains.shape[1] > s and len(columns) > 1 else strains.sum(1)
-                    derivative[:, 3 * n :, where] += torch.bmm(source[..., self._features[l]], fold)
+                    derivative[:, 3 * n :, where] += torch.bmm(source[..., self._features[degree]], fold)
         # an atom moving alone is all others moving the other way
         grid = derivative[:, : 3 * n].unflatten(1, (n, 3)).unflatten(0, (batch, n))
         diagonal = torch.arange(n, device=self.device)
@@ -266,8 +252,9 @@ class GeometryMap:
 
     # ------------------------------------------------------------------ public
 
-    def __call__(self, positions: Tensor, cells: Tensor | None, *, jacobian: bool = False,
-                 blind_only: bool = False) -> tuple[Tensor, Tensor | None]:
+    def __call__(
+        self, positions: Tensor, cells: Tensor | None, *, jacobian: bool = False, blind_only: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
         """Geometry code and Jacobian.
 
         Args:
@@ -280,8 +267,18 @@ class GeometryMap:
             ``(code [B, D], derivative [B, D, X])``; X = 3N (atom-major, per Angstrom) and, for crystals, 6 more:
             a symmetric strain (xx, yy, zz, yz, xz, xy; x -> (1 + strain) x for atoms and cell together).
         """
-        code, derivative, _ = self._evaluate(positions, cells, jacobian, blind_only)
-        return code, derivative
+        step = max(1, _ATOMS_AT_ONCE // self.natoms)
+        if self.device.type != "cpu" or self.skin > 0 or len(positions) <= step:
+            code, derivative, _ = self._evaluate(positions, cells, jacobian, blind_only)
+            return code, derivative
+        parts = [
+            self._evaluate(
+                positions[k : k + step], None if cells is None else cells[k : k + step], jacobian, blind_only
+            )
+            for k in range(0, len(positions), step)
+        ]
+        slopes = [part[1] for part in parts if part[1] is not None]
+        return torch.cat([part[0] for part in parts]), torch.cat(slopes) if slopes else None
 
     def atoms(self, positions: Tensor, cells: Tensor | None) -> tuple[Tensor, Tensor]:
         """Invariants of each atom before pooling: aware [B, N, 128], blind [B, N, 64], in the order of ``numbers``."""
@@ -289,8 +286,9 @@ class GeometryMap:
         inverse = torch.argsort(self.order)
         return aware[:, inverse], blind[:, inverse]
 
-    def _evaluate(self, positions: Tensor, cells: Tensor | None, jacobian: bool,
-                  blind_only: bool) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor]]:
+    def _evaluate(
+        self, positions: Tensor, cells: Tensor | None, jacobian: bool, blind_only: bool
+    ) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor]]:
         a, n, b = self.arrays, self.natoms, len(positions)
         positions = positions[:, self.order]
         edges = self.edges(positions, cells)
@@ -300,25 +298,32 @@ class GeometryMap:
         kinds = len(self.columns)
         centre = edges.graph * n + edges.centre
         by_kind = centre * kinds + self.kind[edges.neighbour]
-        sums = _scatter(values, by_kind, b * n * kinds).view(b * n, kinds, -1)
+        by_kind_sum = EdgeSum(by_kind, b * n * kinds, values)
+        sums = by_kind_sum(values).view(b * n, kinds, -1)
         pairs = strains = None
         if gradient is not None:
             width = values.shape[-1]
-            pairs = _scatter(gradient.flatten(1), centre * n + edges.neighbour, b * n * n).view(b, n, n, 3, width)
+            flat = gradient.flatten(1)
+            pairs = EdgeSum(centre * n + edges.neighbour, b * n * n, values)(flat).view(b, n, n, 3, width)
             diagonal = torch.arange(n, device=self.device)
             pairs[:, diagonal, diagonal] = 0.0  # an atom and its own images move together
             pairs = pairs.view(b * n, 3 * n, width)
             if cells is not None:
-                outer = torch.stack([vectors[:, i, None] * gradient[:, j] + (vectors[:, j, None] * gradient[:, i] if i != j else 0.0)
-                                     for i, j in VOIGT], dim=1)
-                strains = _scatter(outer.flatten(1), by_kind, b * n * kinds).view(b * n, kinds, 6, width)
+                outer = torch.stack([by_kind_sum(flat, vectors[:, i]) for i in range(3)], 1).view(
+                    b * n, kinds, 3, 3, width
+                )
+                strains = torch.stack([outer[:, :, i, j] + (outer[:, :, j, i] if i != j else 0.0) for i, j in VOIGT], 2)
                 # the length unit follows the volume: only the traceless part of a strain changes scaled vectors
                 strains[:, :, :3] -= strains[:, :, :3].mean(2, keepdim=True)
         towers = []
         if not blind_only:
             towers.append(self._tower(sums, self.mix, (self._w1, *a.mlp_aware[2:]), self._own, pairs, strains, b))
         w1, b1, w2, b2 = a.mlp_blind
-        towers.append(self._tower(sums.sum(1, keepdim=True), [w[None] for w in self.mix_blind], (w1, w2, b2), b1, pairs, strains, b))
+        towers.append(
+            self._tower(
+                sums.sum(1, keepdim=True), [w[None] for w in self.mix_blind], (w1, w2, b2), b1, pairs, strains, b
+            )
+        )
         codes, slopes = [], []
         for h, dh in towers:
             mean = h.mean(1)
@@ -337,8 +342,3 @@ class GeometryMap:
             moves = moves[:, torch.argsort(self.order)].flatten(1, 2)
             derivative = torch.cat([moves, derivative[:, 3 * n :]], 1).mT
         return code, derivative, (towers[0][0], towers[-1][0])
-
-
-def _scatter(rows: Tensor, index: Tensor, size: int) -> Tensor:
-    """Sums of ``rows`` [E, W] by ``index`` [E]: [size, W]."""
-    return torch.zeros(size, rows.shape[-1], dtype=rows.dtype, device=rows.device).index_add_(0, index, rows)

@@ -40,7 +40,8 @@ def niggli_cell(cell: NDArray, positions: NDArray | None = None) -> tuple[NDArra
     cell = np.asarray(cell, dtype=np.float64)
     if cell.shape != (3, 3) or not np.isfinite(cell).all() or abs(np.linalg.det(cell)) < 1e-6:
         raise CodecError(
-            "the cell is not three finite, linearly independent vectors", where=f"lattice {np.round(cell, 4).tolist()}",
+            "the cell is not three finite, linearly independent vectors",
+            where=f"lattice {np.round(cell, 4).tolist()}",
             remedy="give a 3 x 3 matrix of row vectors in Angstrom",
         )
     _, transformation = moyopy.niggli_reduce(cell.tolist())
@@ -73,13 +74,16 @@ def block_to_cell(block: NDArray, natoms: int) -> NDArray | None:
     """
     block = np.asarray(block, dtype=np.float64)
     if block.shape != (LATTICE_WIDTH,) or not np.isfinite(block).all():
-        raise CodecError("the lattice block is not eight finite numbers", where="code", remedy="encode a structure again")
+        raise CodecError(
+            "the lattice block is not eight finite numbers", where="code", remedy="encode a structure again"
+        )
     if block[0] < 0.5:
         return None
     if not 0.0 <= block[1] <= np.log(1000.0):
         raise CodecError(
             f"the code asks for a volume of {np.exp(np.clip(block[1], -50, 50)):.3g} cubic Angstrom per atom",
-            where="lattice block", remedy="use a code made by Codec.encode or a point between such codes",
+            where="lattice block",
+            remedy="use a code made by Codec.encode or a point between such codes",
         )
     logarithm = np.zeros((3, 3))
     for (i, j), value in zip(_VOIGT, block[2:] / _WEIGHT, strict=True):

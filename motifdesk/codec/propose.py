@@ -76,8 +76,16 @@ def assignments(template: np.ndarray, target: np.ndarray) -> Iterator[np.ndarray
         yield np.concatenate([np.flatnonzero(template == kinds[a]) for a in arrangement])
 
 
-def from_corpus(goal: Goal, arrays: EncoderArrays, index: TemplateIndex, version: str, *, exclude: frozenset[str] = frozenset(),
-                keep: int = 8, device: torch.device | str = "cpu") -> Proposals:
+def from_corpus(
+    goal: Goal,
+    arrays: EncoderArrays,
+    index: TemplateIndex,
+    version: str,
+    *,
+    exclude: frozenset[str] = frozenset(),
+    keep: int = 8,
+    device: torch.device | str = "cpu",
+) -> Proposals:
     """The ``keep`` best substituted templates for ``goal`` (fewer, possibly none, when the corpora have no more)."""
     n = len(goal.numbers)
     counts = np.unique(goal.numbers, return_counts=True)[1]
@@ -88,7 +96,9 @@ def from_corpus(goal: Goal, arrays: EncoderArrays, index: TemplateIndex, version
     if len(entries):
         if crystal and len(entries) > _MAX_SCREENED:
             shapes = np.stack([index.shape(k) for k in entries])
-            entries = entries[np.argsort(np.linalg.norm(shapes - goal.block[2:], axis=1), kind="stable")[:_MAX_SCREENED]]
+            entries = entries[
+                np.argsort(np.linalg.norm(shapes - goal.block[2:], axis=1), kind="stable")[:_MAX_SCREENED]
+            ]
         elif len(entries) > 4 * _MAX_SCREENED:
             entries = entries[: 4 * _MAX_SCREENED]
         distance = np.square(index.blind(entries, arrays, version) - blind).mean(1)
@@ -109,8 +119,15 @@ def from_corpus(goal: Goal, arrays: EncoderArrays, index: TemplateIndex, version
     return rank(np.stack(positions), goal, sources, arrays, keep=keep, device=device)
 
 
-def rank(positions: np.ndarray, goal: Goal, sources: list[str], arrays: EncoderArrays, *, keep: int,
-         device: torch.device | str = "cpu") -> Proposals:
+def rank(
+    positions: np.ndarray,
+    goal: Goal,
+    sources: list[str],
+    arrays: EncoderArrays,
+    *,
+    keep: int,
+    device: torch.device | str = "cpu",
+) -> Proposals:
     """The ``keep`` starts [P, N, 3] in the decoded cell whose codes are nearest, without duplicates of one code."""
     codes = _codes(positions, goal, goal.numbers, arrays, device, blind_only=False)
     distance = np.square(codes - goal.geometry).mean(1)
@@ -126,8 +143,14 @@ def rank(positions: np.ndarray, goal: Goal, sources: list[str], arrays: EncoderA
     return Proposals(positions[index], cells, tuple(sources[i] for i in chosen), distance[index])
 
 
-def _codes(positions: np.ndarray, goal: Goal, numbers: np.ndarray, arrays: EncoderArrays, device: torch.device | str,
-           blind_only: bool) -> np.ndarray:
+def _codes(
+    positions: np.ndarray,
+    goal: Goal,
+    numbers: np.ndarray,
+    arrays: EncoderArrays,
+    device: torch.device | str,
+    blind_only: bool,
+) -> np.ndarray:
     geometry = GeometryMap(arrays, numbers, dtype=torch.float32, device=device)
     parts = []
     for start in range(0, len(positions), 64):
@@ -159,7 +182,9 @@ def _lay(positions: np.ndarray, cell: np.ndarray | None, goal: Goal, count: int 
             return
 
 
-def _supercells(goal: Goal, counts: np.ndarray, index: TemplateIndex, exclude: frozenset[str]) -> list[tuple[np.ndarray, np.ndarray, str]]:
+def _supercells(
+    goal: Goal, counts: np.ndarray, index: TemplateIndex, exclude: frozenset[str]
+) -> list[tuple[np.ndarray, np.ndarray, str]]:
     """Templates with 1/2, 1/3 or 1/4 of the atoms, in those supercells whose shape resembles the decoded cell."""
     found = []
     assert goal.cell is not None
@@ -198,7 +223,9 @@ def _hermite_forms(determinant: int) -> list[np.ndarray]:
             if determinant % (a * b) == 0:
                 c = determinant // (a * b)
                 # rows are lattice vectors: entries below a diagonal element are taken modulo it
-                forms += [np.array([[a, 0, 0], [d, b, 0], [e, f, c]]) for d in range(a) for e in range(a) for f in range(b)]
+                forms += [
+                    np.array([[a, 0, 0], [d, b, 0], [e, f, c]]) for d in range(a) for e in range(a) for f in range(b)
+                ]
     return forms
 
 
@@ -213,11 +240,23 @@ def _coset(hermite: np.ndarray) -> np.ndarray:
     return np.array(list(found.values()))
 
 
-def _distinct(laid: list[tuple[np.ndarray, np.ndarray, str]], goal: Goal, arrays: EncoderArrays, device: torch.device | str,
-              blind: np.ndarray, keep: int) -> list[tuple[np.ndarray, np.ndarray, str]]:
+def _distinct(
+    laid: list[tuple[np.ndarray, np.ndarray, str]],
+    goal: Goal,
+    arrays: EncoderArrays,
+    device: torch.device | str,
+    blind: np.ndarray,
+    keep: int,
+) -> list[tuple[np.ndarray, np.ndarray, str]]:
     """The laid templates with the nearest blind codes, one of each geometry (same code, same element pattern)."""
-    codes = _codes(np.stack([item[0] for item in laid]), goal, np.ones(len(goal.numbers), dtype=np.int64), arrays, device,
-                   blind_only=True)
+    codes = _codes(
+        np.stack([item[0] for item in laid]),
+        goal,
+        np.ones(len(goal.numbers), dtype=np.int64),
+        arrays,
+        device,
+        blind_only=True,
+    )
     distance = np.square(codes - blind).mean(1)
     chosen: list[int] = []
     for k in np.argsort(distance, kind="stable"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+# fmt: off
 COVALENT_RADII = np.array([
     0.2, 0.31, 0.28, 1.28, 0.96, 0.84, 0.76, 0.71, 0.66, 0.57, 0.58, 1.66, 1.41, 1.21, 1.11, 1.07, 1.05, 1.02,
     1.06, 2.03, 1.76, 1.7, 1.6, 1.53, 1.39, 1.39, 1.32, 1.26, 1.24, 1.32, 1.22, 1.22, 1.2, 1.19, 1.2, 1.2, 1.16,
@@ -12,6 +13,7 @@ COVALENT_RADII = np.array([
     1.7, 1.62, 1.51, 1.44, 1.41, 1.36, 1.36, 1.32, 1.45, 1.46, 1.48, 1.4, 1.5, 1.5, 2.6, 2.21, 2.15, 2.06, 2.0,
     1.96, 1.9, 1.87, 1.8, 1.69,
 ])
+# fmt: on
 
 #: Two atoms closer than this fraction of the sum of their radii are pushed apart (real crystals stay above 0.7).
 CLOSEST = 0.6

@@ -145,8 +145,15 @@ def refine(
     return Refined(positions, cells, residual, cost, taken)
 
 
-def penalties(geometry: GeometryMap, positions: Tensor, cells: Tensor | None, lattice: LatticeTarget | None,
-              hessian: Tensor | None = None, gradient: Tensor | None = None, barrier: float = 1.0) -> Tensor:
+def penalties(
+    geometry: GeometryMap,
+    positions: Tensor,
+    cells: Tensor | None,
+    lattice: LatticeTarget | None,
+    hessian: Tensor | None = None,
+    gradient: Tensor | None = None,
+    barrier: float = 1.0,
+) -> Tensor:
     """Cost [B] of the lattice block and of atoms too close; with ``hessian`` and ``gradient`` their Gauss-Newton terms
     are added to those in place."""
     n = positions.shape[1]
@@ -164,7 +171,9 @@ def penalties(geometry: GeometryMap, positions: Tensor, cells: Tensor | None, la
     return cost
 
 
-def apply_step(geometry: GeometryMap, positions: Tensor, cells: Tensor | None, move: Tensor) -> tuple[Tensor, Tensor | None]:
+def apply_step(
+    geometry: GeometryMap, positions: Tensor, cells: Tensor | None, move: Tensor
+) -> tuple[Tensor, Tensor | None]:
     """Atoms moved by ``move[:, :3N]`` (length-scale units), then atoms and cell strained by ``move[:, 3N:]``."""
     b, n, _ = positions.shape
     scale = geometry.scale(cells, b)
@@ -192,8 +201,11 @@ def _lattice_rows(cells: Tensor, natoms: int, target: LatticeTarget) -> tuple[Te
     # Daleckii and Krein: in the eigenbasis the derivative of a matrix function is a table of divided differences
     gap = values[:, :, None] - values[:, None, :]
     near = gap.abs() < 1e-9
-    table = torch.where(near, 1.0 / values[:, :, None].expand_as(gap),
-                        (logs[:, :, None] - logs[:, None, :]) / torch.where(near, torch.ones_like(gap), gap))
+    table = torch.where(
+        near,
+        1.0 / values[:, :, None].expand_as(gap),
+        (logs[:, :, None] - logs[:, None, :]) / torch.where(near, torch.ones_like(gap), gap),
+    )
     value = [target.volume**0.5 * ((volume / natoms).log() - block[1])]
     value += [target.shape**0.5 * (_MANDEL[m] * logarithm[:, i, j] - block[2 + m]) for m, (i, j) in enumerate(VOIGT)]
     rows = torch.zeros(len(cells), 7, 6, dtype=torch.float64, device=cells.device)
@@ -214,8 +226,15 @@ def closest_approach(numbers: np.ndarray, device: torch.device, dtype: torch.dty
     return CLOSEST * (radii[:, None] + radii[None, :])
 
 
-def _add_barrier(positions: Tensor, cells: Tensor | None, limits: Tensor, scale: Tensor, weight: float,
-                 hessian: Tensor | None, gradient: Tensor | None) -> Tensor:
+def _add_barrier(
+    positions: Tensor,
+    cells: Tensor | None,
+    limits: Tensor,
+    scale: Tensor,
+    weight: float,
+    hessian: Tensor | None,
+    gradient: Tensor | None,
+) -> Tensor:
     """Penalty weight * sum (1 - d/limit)^2 over pairs too close; adds its Gauss-Newton terms in place: cost [B]."""
     b, n, _ = positions.shape
     cost = torch.zeros(b, dtype=torch.float64, device=positions.device)

@@ -64,7 +64,7 @@ class TemplateIndex:
         return value
 
     def group(self, crystal: bool, counts: Iterable[int], exclude: frozenset[str] = frozenset()) -> np.ndarray:
-        """Entries with these numbers of atoms per species (any order), without the excluded ids ("id" or "corpus/id")."""
+        """Entries with these numbers of atoms per species (any order), less the excluded ids ("id", "corpus/id")."""
         members = self._groups.get((crystal, tuple(sorted(int(c) for c in counts))), [])
         if exclude:
             members = [k for k in members if self.ids[k] not in exclude and self.ids[k].split("/", 1)[1] not in exclude]

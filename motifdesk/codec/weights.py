@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from motifdesk.codec.jacobian import LMAX, EncoderArrays
+from motifdesk.codec.harmonics import LMAX
+from motifdesk.codec.jacobian import EncoderArrays
 from motifdesk.structures.errors import CodecError
 
 if TYPE_CHECKING:
@@ -15,8 +16,11 @@ def encoder_arrays(encoder: Encoder) -> EncoderArrays:
     """The numbers of ``encoder`` in float64 (no gradient), laid out as :class:`EncoderArrays` says."""
     c = encoder.config
     if c.l_max != LMAX:
-        raise CodecError(f"the decoder is written for l_max = {LMAX}, these weights have {c.l_max}", where="encoder",
-                         remedy="train with l_max = 3")
+        raise CodecError(
+            f"the decoder is written for l_max = {LMAX}, these weights have {c.l_max}",
+            where="encoder",
+            remedy="train with l_max = 3",
+        )
 
     def plain(tensor):  # noqa: ANN001, ANN202 - torch is imported by the caller
         return tensor.detach().double().cpu()
@@ -26,11 +30,21 @@ def encoder_arrays(encoder: Encoder) -> EncoderArrays:
 
     matrices = encoder.mixing_matrices()
     return EncoderArrays(
-        cutoff=c.cutoff, n_radial=c.radial, power=c.envelope_power,
-        species=plain(encoder.species), own=plain(encoder.own), norm=c.norm,
+        cutoff=c.cutoff,
+        n_radial=c.radial,
+        power=c.envelope_power,
+        species=plain(encoder.species),
+        own=plain(encoder.own),
+        norm=c.norm,
         # row u = channel * radial + n
-        mix_aware=tuple(plain(m).unflatten(0, (c.channels, c.radial)).transpose(0, 1).contiguous() for m in matrices["aware"]),
+        mix_aware=tuple(
+            plain(m).unflatten(0, (c.channels, c.radial)).transpose(0, 1).contiguous() for m in matrices["aware"]
+        ),
         mix_blind=tuple(plain(m) for m in matrices["blind"]),
-        mlp_aware=layers(encoder.mlp_aware), mlp_blind=layers(encoder.mlp_blind),
-        delta=c.delta, eps=c.std_epsilon, mean=plain(encoder.code_mean), std=plain(encoder.code_std),
+        mlp_aware=layers(encoder.mlp_aware),
+        mlp_blind=layers(encoder.mlp_blind),
+        delta=c.delta,
+        eps=c.std_epsilon,
+        mean=plain(encoder.code_mean),
+        std=plain(encoder.code_std),
     )
