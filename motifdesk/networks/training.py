@@ -186,13 +186,17 @@ class _Run:
                               self.config.losses).to(self.device)
         model.load_state_dict(self.objective.state_dict() | self.average)
         model.eval()
-        codes = []
         with torch.no_grad():
-            for index in make_batches(self.data, self.training, None):
-                graphs = plain_views(self.data, index, cutoff=self.config.encoder.cutoff, device=self.device)
-                codes.append(encoder.pool_raw(encoder.atoms(graphs), graphs).double())
-            raw = torch.cat(codes)
-            old = encoder.code_mean.clone(), encoder.code_std.clone()
+            # The heads were averaged while the code drifted under them: what they expect is a code standardised over
+            # views such as they were trained on, so take those statistics with the averaged encoder, not the live ones.
+            rng = np.random.default_rng([self.seed, 4])
+            seen = [encoder.pool_raw(encoder.atoms(v.graphs), v.graphs)[: len(v.step)] for v in
+                    (self.views(i, rng) for i in self.batches(rng)[: 2 * self.config.calibration]) if len(v.step) > 1]
+            old = (torch.stack([r.mean(0) for r in seen]).mean(0),
+                   torch.stack([r.std(0).clamp_min(1e-3) for r in seen]).mean(0))
+            raw = torch.cat([encoder.pool_raw(encoder.atoms(g), g).double() for g in
+                             (plain_views(self.data, i, cutoff=self.config.encoder.cutoff, device=self.device)
+                              for i in make_batches(self.data, self.training, None))])
             new = raw.mean(0).to(old[0].dtype), raw.std(0).clamp_min(1e-3).to(old[0].dtype)
             encoder.code_mean.copy_(new[0])
             encoder.code_std.copy_(new[1])
