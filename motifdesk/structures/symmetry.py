@@ -5,6 +5,7 @@ Through moyopy: 0.2-4 ms a structure, the conventions and answers of spglib.
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,10 @@ from .errors import StructureError
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
+
+
+# moyopy logs a note for every supercell; without a handler Python prints it to stderr, under each slider move
+logging.getLogger("moyo").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,10 @@ def symmetry_operations(structure: Structure | AtomArrays, tolerance: float = 0.
 
 
 def equivalent_sites(structure: Structure | AtomArrays, tolerance: float = 0.01) -> np.ndarray:
-    """int64 [N]: for each site the first site of its crystallographic orbit. Errors as `space_group`."""
+    """int64 [N]: for each site the first site of its crystallographic orbit (of the crystal, whatever its cell).
+
+    Errors as `space_group`.
+    """
     return np.array(dataset(structure, tolerance).orbits, dtype=np.int64)
 
 

@@ -1,0 +1,280 @@
+"""`Atlas`: project codes onto the map, lift points of the map to codes, find neighbours."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from motifdesk.codec.codes import COUNTS, GEOMETRY, LATTICE, Codes
+from motifdesk.data import path as data_path
+from motifdesk.structures import AtomArrays, corpora, corpus, read, to_arrays
+from motifdesk.structures.errors import AtlasError
+
+from .file import AtlasData
+
+if TYPE_CHECKING:
+    from pymatgen.core import Molecule, Structure
+
+    from motifdesk.codec import Codec
+
+EXAMPLES = "examples"  # source of the points that come from motifdesk/data/examples
+_REMEMBERED = 16_384  # roots kept in memory, 2 kB each
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A known structure near a code: its place in the atlas, id, source, formula, and the latent distance to it.
+
+    `distance` is Euclidean over the standardised geometry (about sqrt(2 x 384) between unrelated structures).
+    """
+
+    index: int
+    id: str
+    source: str
+    formula: str
+    distance: float
+
+
+def load_atlas(path: str | os.PathLike[str] | None = None, *, codec: Codec | None = None) -> Atlas:
+    """The bundled map, or the one at `path`.
+
+    `codec` is used by `Atlas.lift`; by default the bundled codec is loaded on the first lift.
+
+    Raises
+    ------
+    AtlasError
+        the file is missing or damaged, or was fitted with other weights than `codec`'s.
+    """
+    return Atlas(AtlasData.load(data_path("atlas", "atlas.npz") if path is None else path), codec=codec)
+
+
+class Atlas:
+    """The map of M known structures.
+
+    Attributes
+    ----------
+    xy : float32 [M, 2], map coordinates
+    columns : dict of arrays [M]: source, index (in its corpus), id, formula, anonymous, natoms, spacegroup (0 where
+        there is none), formation_energy (eV/atom), band_gap (eV), energy_above_hull (eV/atom); NaN where unknown
+    version : the weights that the map was fitted with
+    info : facts of the fit (seed, counts, explained variance, time, ...)
+    """
+
+    def __init__(self, data: AtlasData, codec: Codec | None = None) -> None:
+        self.xy = data.xy
+        self.columns = data.columns
+        self.info = data.info
+        self.version = str(data.info.get("weights", ""))
+        self._latent = data.latent
+        self._squares = np.einsum("md,md->m", data.latent, data.latent)
+        # (geometry - mean) / scale @ components.T as one affine map
+        self._matrix = (data.components / data.scale).T.astype(np.float32)
+        self._offset = (data.mean / data.scale) @ data.components.T
+        self._codec = codec
+        self._roots: OrderedDict[int, np.ndarray] = OrderedDict()
+        self._lock = threading.RLock()
+        if codec is not None:
+            self._check_version(codec.version, "codec")
+
+    def __len__(self) -> int:
+        return len(self.xy)
+
+    def __repr__(self) -> str:
+        sources, counts = np.unique(self.columns["source"], return_counts=True)
+        parts = ", ".join(f"{s} {n}" for s, n in zip(sources, counts, strict=True))
+        return f"Atlas({len(self)} structures: {parts}; weights {self.version or 'unknown'})"
+
+    # ------------------------------------------------------------------------------------------ codes -> map
+
+    def project(self, codes: Codes | np.ndarray, k: int = 8) -> np.ndarray:
+        """Where codes lie on the map: float32 [B, 2].
+
+        The weighted mean of the places of the `k` nearest known structures in the latent space, with weights that fall
+        continuously to zero at the distance of the next one. A structure of the corpus lands on its own point.
+        """
+        indices, distances = self._nearest_latent(self._geometry(codes), k + 1)
+        weights = shepard_weights(distances)
+        return np.einsum("bk,bkc->bc", weights, self.xy[indices[:, : weights.shape[1]]]).astype(np.float32)
+
+    def neighbours(self, codes: Codes | np.ndarray, k: int = 5) -> list[list[Neighbour]]:
+        """For each code the `k` nearest known structures, nearest first."""
+        indices, distances = self._nearest_latent(self._geometry(codes), k)
+        c = self.columns
+        return [
+            [
+                Neighbour(int(i), str(c["id"][i]), str(c["source"][i]), str(c["formula"][i]), float(d))
+                for i, d in zip(row, lengths, strict=True)
+            ]
+            for row, lengths in zip(indices, distances, strict=True)
+        ]
+
+    def embed(self, codes: Codes | np.ndarray) -> np.ndarray:
+        """float32 [B, D]: the latent coordinates behind the map (standardised principal components)."""
+        return self._geometry(codes) @ self._matrix - self._offset
+
+    def _geometry(self, codes: Codes | np.ndarray) -> np.ndarray:
+        if not isinstance(codes, Codes):
+            codes = Codes(np.asarray(codes))  # raises CodecError on a wrong width or NaN
+        self._check_version(codes.version, "codes")
+        return codes.geometry
+
+    def _nearest_latent(self, geometry: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """int [B, k], float [B, k]: indices and distances, nearest first. Brute force: 25,000 x 128 takes 2 ms."""
+        points = geometry @ self._matrix - self._offset
+        indices = np.empty((len(points), min(k, len(self))), dtype=np.int64)
+        distances = np.empty(indices.shape)
+        for b, point in enumerate(points):
+            rough = self._squares - 2 * (self._latent @ point)
+            near = np.argpartition(rough, indices.shape[1] - 1)[: indices.shape[1]]
+            # the expanded square loses digits for near points: recompute the chosen ones
+            exact = np.linalg.norm(self._latent[near] - point, axis=1)
+            order = np.lexsort((near, exact))
+            indices[b], distances[b] = near[order], exact[order]
+        return indices, distances
+
+    def _check_version(self, version: str, what: str) -> None:
+        if version and self.version and version != self.version:
+            raise AtlasError(
+                f"the map was fitted with weights {self.version}, not with those of the {what}, {version}",
+                where="atlas",
+                remedy="fit the map again (motifdesk atlas-fit), or use the weights it was fitted with",
+            )
+
+    # ------------------------------------------------------------------------------------------ map -> codes
+
+    def lift(self, xy: Sequence[float] | np.ndarray, k: int = 8) -> Codes:
+        """A code for a point of the map, [2], or codes for several, [B, 2].
+
+        The *geometry* is the mean of the exact codes of the `k` nearest points on the map, with inverse-distance
+        weights that fall continuously to zero at the distance of the next point (Franke and Little's modification of
+        Shepard's): on a known structure it is that structure's own, and it changes continuously while a pointer moves.
+        *Counts* are the nearest structure's, because half an atom cannot be decoded. The *lattice* block has the
+        nearest structure's kind and the weighted mean of the neighbours of that kind.
+
+        Raises
+        ------
+        AtlasError
+            `xy` is not finite or has another shape, or the codec's weights are not the map's.
+        """
+        points = np.atleast_2d(np.asarray(xy, dtype=float))
+        if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
+            raise AtlasError(f"{np.asarray(xy).tolist()} is no point of the map", where="lift", remedy="give (x, y)")
+        roots = np.empty((len(points), GEOMETRY.stop), dtype=np.float32)
+        for b, point in enumerate(points):
+            distances = np.hypot(self.xy[:, 0] - point[0], self.xy[:, 1] - point[1])
+            count = min(k + 1, len(self))
+            near = np.argpartition(distances, count - 1)[:count]
+            near = near[np.lexsort((near, distances[near]))]
+            weights = shepard_weights(distances[near][None])[0]
+            near = near[: len(weights)]
+            known = self._roots_of(near[weights > 0])
+            roots[b] = _mix(known, weights[weights > 0])
+        return Codes(roots, (), self.version)
+
+    def code(self, index: int) -> Codes:
+        """The exact code of point `index`."""
+        return Codes(self._roots_of(np.array([self._index(index)])), (), self.version)
+
+    def warm(self, xy: Sequence[float] | np.ndarray, k: int = 64) -> None:
+        """Encode the `k` points nearest to `xy` ahead of lifts there, for instance when a probe is picked up."""
+        distances = np.hypot(*(self.xy - np.asarray(xy, dtype=np.float32)).T)
+        self._roots_of(np.argpartition(distances, min(k, len(self)) - 1)[:k])
+
+    def _roots_of(self, indices: np.ndarray) -> np.ndarray:
+        """float32 [n, 486], encoded with the codec where they are not remembered."""
+        with self._lock:
+            missing = [int(i) for i in indices if int(i) not in self._roots]
+            if missing:
+                found = self.codec.encode([self.arrays(i) for i in missing])
+                for i, root in zip(missing, found.root, strict=True):
+                    self._roots[i] = root
+            roots = np.stack([self._roots[int(i)] for i in indices])
+            for i in indices:
+                self._roots.move_to_end(int(i))
+            while len(self._roots) > _REMEMBERED:
+                self._roots.popitem(last=False)
+        return roots
+
+    @property
+    def codec(self) -> Codec:
+        """The codec behind `lift`; loaded on first use."""
+        with self._lock:
+            if self._codec is None:
+                from motifdesk.codec import load_codec
+
+                codec = load_codec()
+                self._check_version(codec.version, "codec")
+                self._codec = codec
+            return self._codec
+
+    # ------------------------------------------------------------------------------------------ the structures
+
+    def arrays(self, index: int) -> AtomArrays:
+        """The atoms of point `index`, exactly as they were encoded."""
+        index = self._index(index)
+        return known_arrays(
+            str(self.columns["source"][index]), int(self.columns["index"][index]), str(self.columns["id"][index])
+        )
+
+    def structure(self, index: int) -> Structure | Molecule:
+        """The known structure behind point `index`; ``properties["motifdesk"]["source"]`` names it."""
+        index = self._index(index)
+        source, identifier = str(self.columns["source"][index]), str(self.columns["id"][index])
+        if source == EXAMPLES:
+            return read(data_path("examples", identifier), cell="primitive")
+        return corpus(source).structure(int(self.columns["index"][index]))
+
+    def _index(self, index: int) -> int:
+        if not -len(self) <= index < len(self):
+            raise AtlasError(f"there is no point {index}", where=repr(self), remedy=f"use 0 to {len(self) - 1}")
+        return int(index) % len(self)
+
+
+def known_arrays(source: str, index: int, identifier: str) -> AtomArrays:
+    """Atoms of structure `index` of the corpus `source`; examples are found by their file name `identifier`."""
+    if source == EXAMPLES:
+        return to_arrays(read(data_path("examples", identifier), cell="primitive"))
+    if source not in corpora():
+        raise AtlasError(f"the map names the corpus {source!r}", remedy=f"known are {', '.join(corpora())}")
+    found = corpus(source)
+    if not 0 <= index < len(found) or str(found.ids[index]) != identifier:
+        raise AtlasError(
+            f"structure {index} of {source} is not {identifier}", remedy="the corpora changed: fit the map again"
+        )
+    return found[index]
+
+
+def shepard_weights(distances: np.ndarray) -> np.ndarray:
+    """[B, k] weights, each row summing to 1, of the first k of k + 1 sorted distances [B, k + 1].
+
+    ``((R - d) / (R d))^2`` with R the last distance: infinite at d = 0, zero with zero slope at d = R, so that the mean
+    stays continuous while the set of neighbours changes.
+    """
+    if distances.shape[1] == 1:
+        return np.ones_like(distances)
+    radius = distances[:, -1:]
+    inner = distances[:, :-1]
+    exact = inner <= 1e-7 * np.maximum(radius, 1e-12)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        weights = np.square((radius - inner) / (radius * inner))
+    weights = np.where(exact.any(axis=1, keepdims=True), exact.astype(float), weights)
+    empty = weights.sum(axis=1) <= 0  # all neighbours at one distance
+    weights[empty] = 1.0
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+def _mix(roots: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """One root float32 [486] from the neighbours' roots [n, 486], the nearest first; see `Atlas.lift`."""
+    weights = weights / weights.sum()
+    mixed = roots[0].copy()
+    mixed[GEOMETRY] = weights @ roots[:, GEOMETRY]
+    mixed[COUNTS] = roots[0, COUNTS]
+    alike = roots[:, LATTICE.start] == roots[0, LATTICE.start]
+    mixed[LATTICE] = (weights[alike] / weights[alike].sum()) @ roots[alike][:, LATTICE]
+    return mixed
