@@ -17,6 +17,9 @@ from motifdesk.structures.errors import SessionError
 DRAG_STEPS = 2
 """Refinement steps per frame of a drag: two keep a frame of 20 atoms near 0.1 s on two cores."""
 
+SETTLE = 12
+"""Most frames that ``drag_to`` adds at its target."""
+
 
 def root_of(code: Any) -> np.ndarray:
     """The root vector, float32 [D], of a code, of codes holding one structure, or of plain numbers."""
@@ -90,18 +93,35 @@ class Drag(Worker):
     def update(self, xy: Any, frames: int = 1) -> Draft:
         """``xy``: a point of the map. One frame of motion towards it from where the last frame ended.
 
-        With several ``frames`` the way there, from where the design lies on the map, is taken in equal parts.
+        Repeating the same point goes on towards it. With several ``frames`` the way there, from where the design lies
+        on the map, is taken in equal parts, and then the last point is repeated while that still gains something.
         """
         target = point(xy)
         if int(frames) < 1:
             raise SessionError(f"{frames} frames", where="drag", remedy="give at least one")
-        if int(frames) > 1:
-            start = self._start()
-            for k in range(1, int(frames)):
-                part = k / int(frames)
-                self.update((start[0] + part * (target[0] - start[0]), start[1] + part * (target[1] - start[1])))
-                if self.cancelled:
-                    break
+        if int(frames) == 1:
+            return self._frame(target)
+        start = self._start()
+        for k in range(1, int(frames)):
+            part = k / int(frames)
+            self._frame((start[0] + part * (target[0] - start[0]), start[1] + part * (target[1] - start[1])))
+            self._check_live()
+        draft = self._frame(target)
+        for _ in range(SETTLE):
+            before = draft.state.latent.residual or 0.0
+            if draft.state.latent.converged:
+                break
+            self._check_live()
+            draft = self._frame(target)
+            if (draft.state.latent.residual or 0.0) > 0.9 * before:
+                break
+        return draft
+
+    def _check_live(self) -> None:
+        if self.cancelled:
+            raise SessionError("the drag was cancelled", where="drag", remedy="the design is unchanged")
+
+    def _frame(self, target: tuple[float, float]) -> Draft:
         if self._follower is None:
             self._follower = self.services.codec.follower(self.origin.arrays, self.composition)
         code = self.services.atlas.lift(target)
