@@ -31,7 +31,7 @@ def test_neighbours_agree_with_pymatgen(name, atoms):
     for cutoff in (1.5, 4.7, 9.1):
         centre, other, image, _ = structure.get_neighbor_list(cutoff, exclude_self=True)
         ours = neighbours(positions, cell, cutoff)
-        assert triples(*ours.index, ours.shift) == triples(centre, other, image)
+        assert triples(*ours.pairs, ours.shift) == triples(centre, other, image)
 
 
 def test_neighbours_in_chunks_are_the_same(monkeypatch):
@@ -40,7 +40,7 @@ def test_neighbours_in_chunks_are_the_same(monkeypatch):
     whole = neighbours(positions, cell, 6.0)
     monkeypatch.setattr("motifdesk.networks.batch._PAIRS_AT_ONCE", 100)
     parts = neighbours(positions, cell, 6.0)
-    assert np.array_equal(whole.index, parts.index) and np.array_equal(whole.shift, parts.shift)
+    assert np.array_equal(whole.pairs, parts.pairs) and np.array_equal(whole.shift, parts.shift)
 
 
 def test_collate_mixes_crystals_and_molecules_and_keeps_the_convention():

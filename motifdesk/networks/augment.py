@@ -12,6 +12,7 @@ import torch
 
 from motifdesk.networks.batch import MAX_NUMBER, GraphBatch
 from motifdesk.networks.dataset import Dataset
+from motifdesk.networks.errors import NetworkError
 
 #: Kinds of small steps and how often each is taken; the names appear in the card.
 STEPS = {"all atoms": 0.35, "one atom": 0.15, "one species": 0.1, "wave": 0.15, "strain": 0.15, "atoms and strain": 0.1}
@@ -143,10 +144,9 @@ def _graphs(data: Dataset, index: np.ndarray, z: list, positions: list, cells: l
             device: torch.device | str) -> GraphBatch:
     """Graphs of several geometries (views) of the same structures, filtered from their shared cached pairs."""
     n = np.array([len(a) for a in z])
-    ranges = [slice(data.first_edge[k], data.first_edge[k + 1]) for k in index]
-    count = np.array([r.stop - r.start for r in ranges])
-    pairs = torch.from_numpy(np.concatenate([data.edges[:, r] for r in ranges], axis=1)).to(device).long()
-    shifts = torch.from_numpy(np.concatenate([data.shifts[r] for r in ranges])).to(device).long()
+    cached, translations, count = data.cached(index)
+    pairs = torch.from_numpy(cached).to(device).long()
+    shifts = torch.from_numpy(translations).to(device).long()
     natoms, counts = torch.from_numpy(n).to(device), torch.from_numpy(count).to(device)
     owner = torch.repeat_interleave(torch.arange(len(n), device=device), counts)
     pairs = pairs + (natoms.cumsum(0) - natoms)[owner]
@@ -187,6 +187,8 @@ def make_batches(data: Dataset, members: np.ndarray, rng: np.random.Generator | 
 
     Shuffled when a generator is given; molecules have few neighbours, so mixing kinds would waste padding.
     """
+    if data.first_edge is None:
+        raise NetworkError("has no neighbour lists", where="dataset", remedy="Call find_neighbours first.")
     size = np.diff(data.first_edge)
     out: list[np.ndarray] = []
     for kind in (True, False):

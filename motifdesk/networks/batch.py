@@ -29,9 +29,9 @@ Structure = tuple[np.ndarray, np.ndarray, "np.ndarray | None"]
 
 
 class Neighbours(NamedTuple):
-    """Directed pairs within a cutoff: ``index [2, E]`` (centre, neighbour), ``shift [E, 3]`` lattice translations."""
+    """Directed pairs within a cutoff: ``pairs [2, E]`` (centre, neighbour), ``shift [E, 3]`` lattice translations."""
 
-    index: np.ndarray
+    pairs: np.ndarray
     shift: np.ndarray
 
 
@@ -76,8 +76,11 @@ def neighbours(positions: np.ndarray, cell: np.ndarray | None, cutoff: float, wh
     x = np.asarray(positions, dtype=np.float64)
     n = len(x)
     if cell is None:
-        points, atom, shift = x, np.arange(n), np.zeros((n, 3), dtype=np.int64)
-        wrapped, offset = x, np.zeros((n, 3), dtype=np.int64)
+        points: np.ndarray = x
+        atom: np.ndarray = np.arange(n)
+        shift: np.ndarray = np.zeros((n, 3), dtype=np.int64)
+        wrapped = x
+        offset: np.ndarray = np.zeros((n, 3), dtype=np.int64)
     else:
         inverse = np.linalg.inv(cell)
         fractional = x @ inverse
@@ -179,17 +182,18 @@ def collate(
     numbers, index, vectors, shifts, scales, natoms, crystal = [], [], [], [], [], [], []
     start = 0
     for k, triple in enumerate(structures):
-        z, x, cell = check_structure(*triple, where=f"structure {k}")
+        numbers_k, positions_k, cell_k = triple
+        z, x, cell = check_structure(numbers_k, positions_k, cell_k, where=f"structure {k}")
         s = length_scale(z, cell)
-        pairs = neighbours(x, cell, cutoff * s, where=f"structure {k}")
-        i, j = pairs.index
+        found = neighbours(x, cell, cutoff * s, where=f"structure {k}")
+        i, j = found.pairs
         vector = x[j] - x[i]
         if cell is not None:
-            vector = vector + pairs.shift @ cell
+            vector = vector + found.shift @ cell
         numbers.append(z)
-        index.append(pairs.index + start)
+        index.append(found.pairs + start)
         vectors.append(vector)
-        shifts.append(pairs.shift)
+        shifts.append(found.shift)
         scales.append(s)
         natoms.append(len(z))
         crystal.append(cell is not None)

@@ -85,7 +85,7 @@ def evaluate(model: Objective, data: Dataset, training: np.ndarray, development:
         for name, values in heads.predict(code, graphs).items():
             predicted[name][index] = values.cpu().numpy()
     fractions = data.fractions()
-    properties: dict[str, dict[str, float]] = {}
+    properties: dict[str, dict[str, Any]] = {}
     for name in heads.names:
         b = baselines[name]
         for source in sorted(set(data.source[development])):
@@ -129,6 +129,8 @@ def write_card(path: Path, training: Mapping[str, Any], sha: str) -> None:
         f"{training['seconds'] / 60:.1f} min on {machine()} (`{training['device']}`, {training['threads']} threads, "
         f"torch {training['torch']}), seed {training['seed']}",
         f"- to reproduce: `motifdesk train --out DIR --epochs {training['epochs_planned']} --seed {training['seed']}`",
+        "- caveat: ids are disjoint, structures need not be: Carbon-24 repeats structures (a fifth of those held out",
+        "  has a training structure of the same energy and volume), and the Materials Project files share compounds.",
         "- intended use: codes for decoding, for the map and for drag read-outs. Property heads are quick looks at",
         "  relaxed crystals, trained on structures near the hull (heat_all: cubic perovskites; energy_per_atom:",
         "  carbon): not a substitute for a calculation, and meaningless for molecules.", "",

@@ -8,7 +8,7 @@ Angstrom), ``material_id [M]``, and label columns ``[M]``; of a molecule file: `
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,10 +29,10 @@ DEVELOPMENT_PERCENT = 5
 SKIN = 1.12  # cached lists reach this factor beyond the cutoff: room for jitter and strain before the envelope's foot
 
 
-def development_split(ids: Sequence) -> np.ndarray:
+def development_split(ids: Iterable) -> np.ndarray:
     """True for structures that are never trained on: ``sha1(id) % 100 < 5``, the same rule in every room."""
     digest = (hashlib.sha1(str(i).encode()).hexdigest() for i in ids)
-    return np.fromiter((int(d, 16) % 100 < DEVELOPMENT_PERCENT for d in digest), dtype=bool, count=len(ids))
+    return np.fromiter((int(d, 16) % 100 < DEVELOPMENT_PERCENT for d in digest), dtype=bool)
 
 
 @dataclass
@@ -76,11 +76,19 @@ class Dataset:
         for k in tqdm(range(len(self)), desc="neighbours", disable=not progress, leave=False):
             _, x, cell = self.triple(k)
             found = neighbours(x, cell, cutoff * SKIN * self.scale[k], where=f"{self.source[k]} {self.ids[k]}")
-            edges.append(found.index.astype(np.int16))
+            edges.append(found.pairs.astype(np.int16))
             shifts.append(found.shift.astype(np.int8))
-            count.append(found.index.shape[1])
+            count.append(found.pairs.shape[1])
         self.edges, self.shifts = np.concatenate(edges, axis=1), np.concatenate(shifts)
         self.first_edge = np.cumsum(count)
+
+    def cached(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Cached pairs of the structures ``index``: local ``[2, E]``, shifts ``[E, 3]``, number of each."""
+        if self.edges is None or self.shifts is None or self.first_edge is None:
+            raise NetworkError("has no neighbour lists", where="dataset", remedy="Call find_neighbours first.")
+        ranges = [slice(self.first_edge[k], self.first_edge[k + 1]) for k in index]
+        return (np.concatenate([self.edges[:, r] for r in ranges], axis=1),
+                np.concatenate([self.shifts[r] for r in ranges]), np.array([r.stop - r.start for r in ranges]))
 
     def digest(self) -> str:
         """sha256 of what is trained on: species, geometry and labels."""

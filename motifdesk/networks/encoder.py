@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import torch
 from e3nn import o3
@@ -95,6 +96,9 @@ class Encoder(nn.Module):
     (``nn.Sequential(Linear, SiLU, Linear)``), buffers ``code_mean``, ``code_std [width]``.
     """
 
+    code_mean: torch.Tensor
+    code_std: torch.Tensor
+
     def __init__(self, config: EncoderConfig | None = None) -> None:
         super().__init__()
         c = self.config = config or EncoderConfig()
@@ -124,7 +128,8 @@ class Encoder(nn.Module):
         )
         with torch.no_grad():  # atoms' codes start with spreads well above sqrt(std_epsilon)
             for mlp in (self.mlp_aware, self.mlp_blind):
-                mlp[2].weight.mul_(3.0)
+                last: Any = mlp[2]
+                last.weight.mul_(3.0)
         self.register_buffer("code_mean", torch.zeros(c.width))
         self.register_buffer("code_std", torch.ones(c.width))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -34,6 +35,9 @@ class PropertyHeads(nn.Module):
     Properties are those of relaxed crystals at the level of theory of the corpora; for a molecule they mean nothing.
     """
 
+    mean: torch.Tensor
+    std: torch.Tensor
+
     def __init__(self, names: Sequence[str], width: int, hidden: int = 192, dropout: float = 0.1) -> None:
         super().__init__()
         self.names = tuple(names)
@@ -54,6 +58,8 @@ class PropertyHeads(nn.Module):
 
     def forward(self, geometry: torch.Tensor, fractions: torch.Tensor,
                 log_volume: torch.Tensor) -> dict[str, torch.Tensor]:
+        if not self.names:
+            return {}
         values = self.normalised(geometry, fractions, log_volume) * self.std + self.mean
         return dict(zip(self.names, values.unbind(dim=1), strict=True))
 
@@ -66,14 +72,15 @@ class PropertyHeads(nn.Module):
                                new: tuple[torch.Tensor, torch.Tensor]) -> None:
         """Keep predictions when the code's (mean, std) change from ``old`` to ``new``."""
         for name in self.names:
-            _refit(self.mlp[name][0], old, new)
+            mlp: Any = self.mlp[name]
+            _refit(mlp[0], old, new)
 
 
 @torch.no_grad()
-def _refit(layer: nn.Linear, old: tuple[torch.Tensor, torch.Tensor], new: tuple[torch.Tensor, torch.Tensor]) -> None:
+def _refit(layer: Any, old: tuple[torch.Tensor, torch.Tensor], new: tuple[torch.Tensor, torch.Tensor]) -> None:
     width = len(old[0])
     weight = layer.weight[:, :width].clone()
-    layer.bias += weight @ ((new[0] - old[0]) / old[1])
+    layer.bias.add_(weight @ ((new[0] - old[0]) / old[1]))
     layer.weight[:, :width] = weight * (new[1] / old[1])
 
 
@@ -145,6 +152,8 @@ def recall_targets(basis: torch.Tensor, blind_density: torch.Tensor, batch: Grap
 
 class RecallHeads(nn.Module):
     """Small decoders used while training: atoms' codes give back their shells, roots their structure's statistics."""
+
+    family: torch.Tensor
 
     def __init__(self, encoder: Encoder, hidden: int = 256) -> None:
         super().__init__()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -117,9 +118,11 @@ def start_heads(heads: PropertyHeads, baselines: Mapping[str, dict]) -> None:
     for k, name in enumerate(heads.names):
         b = baselines[name]
         heads.mean[k], heads.std[k] = b["mean"], b["std"]
-        heads.composition[name].weight.copy_(torch.from_numpy(b["weights"] / b["std"]).unsqueeze(0))
-        heads.composition[name].bias.fill_((b["intercept"] - b["mean"]) / b["std"])
-        heads.mlp[name][3].weight.mul_(0.1)
+        linear: Any = heads.composition[name]
+        linear.weight.copy_(torch.from_numpy(b["weights"] / b["std"]).unsqueeze(0))
+        linear.bias.fill_((b["intercept"] - b["mean"]) / b["std"])
+        mlp: Any = heads.mlp[name]
+        mlp[3].weight.mul_(0.1)
 
 
 def isometry_summary(ratios: np.ndarray, kinds: np.ndarray) -> dict[str, dict[str, float]]:

@@ -75,7 +75,8 @@ class _Run:
         self.objective = Objective(encoder, heads, config.losses).to(device)
         self.labels = torch.from_numpy(np.stack([data.labels[p] for p in names], axis=1)).float().to(device) \
             if names else torch.zeros(len(data), 0, device=device)
-        decay, plain = [], []
+        decay: list[torch.nn.Parameter] = []
+        plain: list[torch.nn.Parameter] = []
         for name, parameter in self.objective.named_parameters():
             (decay if parameter.dim() > 1 and "composition" not in name else plain).append(parameter)
         self.optimiser = torch.optim.AdamW(
