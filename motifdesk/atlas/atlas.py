@@ -253,16 +253,15 @@ def known_arrays(source: str, index: int, identifier: str) -> AtomArrays:
 def shepard_weights(distances: np.ndarray) -> np.ndarray:
     """[B, k] weights, each row summing to 1, of the first k of k + 1 sorted distances [B, k + 1].
 
-    ``((R - d) / (R d))^2`` with R the last distance: infinite at d = 0, zero with zero slope at d = R, so that the mean
+    ``((R - d) / d)^2`` with R the last distance: infinite at d = 0, zero with zero slope at d = R, so that the mean
     stays continuous while the set of neighbours changes.
     """
     if distances.shape[1] == 1:
         return np.ones_like(distances)
-    radius = distances[:, -1:]
-    inner = distances[:, :-1]
-    exact = inner <= 1e-7 * np.maximum(radius, 1e-12)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        weights = np.square((radius - inner) / (radius * inner))
+    radius = np.maximum(distances[:, -1:], 1e-12)
+    relative = distances[:, :-1] / radius
+    exact = relative <= 1e-7
+    weights = np.square((1 - relative).clip(min=0) / np.maximum(relative, 1e-7))
     weights = np.where(exact.any(axis=1, keepdims=True), exact.astype(float), weights)
     empty = weights.sum(axis=1) <= 0  # all neighbours at one distance
     weights[empty] = 1.0
