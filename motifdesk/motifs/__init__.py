@@ -9,19 +9,26 @@
 from .distorting import Distorted, Distorter, distort
 from .finding import find_motifs
 from .graph import Ligand, Link, Motif, MotifGraph, Unit
+from .measure import Contact, Measures, measure_motif, shortest_contact
 from .modes import Mode, distortion_modes, mode_by_key
+from .valence import bond_valence_sums
 
 __all__ = [
+    "Contact",
     "Distorted",
     "Distorter",
     "Ligand",
     "Link",
+    "Measures",
     "Mode",
     "Motif",
     "MotifGraph",
     "Unit",
+    "bond_valence_sums",
     "distort",
     "distortion_modes",
     "find_motifs",
+    "measure_motif",
     "mode_by_key",
+    "shortest_contact",
 ]

@@ -21,7 +21,7 @@ from motifdesk.structures.symmetry import symmetry_operations
 from .finding import find_motifs
 from .graph import Motif, MotifGraph
 from .irreps import Coordinate, Figure, figure_of, ideal_figure
-from .shapes import match
+from .shapes import Match, match
 
 SCOPES = ("motif", "orbit", "all")
 _KEY = re.compile(r"m(\d+):(motif|orbit|all)(?:\[([+-]+)\])?:(stretch|bend|rotation):([^:]+):(\d+)")
@@ -147,18 +147,22 @@ def lay(graph: MotifGraph, motif: Motif, towards: np.ndarray | None = None) -> t
     ligands = positions[1:] - positions[0]
     if motif.symbol.startswith("?"):
         return figure_of(ligands, 0.05), np.eye(3), np.arange(len(ligands))
-    found = match(ligands, motif.symbol)
     figure = ideal_figure(motif.symbol)
+    return (figure, *nearest_frame(match(ligands, motif.symbol), figure, towards))
+
+
+def nearest_frame(found: Match, figure: Figure, towards: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Of the equivalent ways to lay a figure as `found` does, the one whose axes are nearest to `towards` [3, 3].
+
+    Returns the rotation [3, 3] and the ideal vertex of each ligand int [k]: ``ligand ~ scale * rotation @ vertex``.
+    """
     goal = _TILT if towards is None else towards @ _TILT
-    best, choice = -np.inf, 0
-    for n, g in enumerate(figure.group.matrices):
-        turned = found.rotation @ g
-        score = np.trace(goal.T @ turned) + (10.0 if np.linalg.det(turned) > 0 else 0.0)
-        if score > best + 1e-9:
-            best, choice = score, n
-    g = figure.group.matrices[choice]
+    turned = found.rotation @ figure.group.matrices
+    proper = np.linalg.det(turned) > 0
+    score = np.einsum("ij,gij->g", goal, turned) + 10.0 * proper
+    choice = int(np.argmax(np.round(score, 9)))
     back = np.argsort(figure.group.permutations[choice])  # where g^-1 takes each vertex
-    return figure, found.rotation @ g, back[np.array(found.permutation, dtype=np.int64)]
+    return turned[choice], back[np.array(found.permutation, dtype=np.int64)]
 
 
 def _carriers(
