@@ -221,7 +221,9 @@ def _columns(known: Sequence[tuple[str, int, str]], progress: bool) -> dict[str,
         arrays = known_arrays(source, index, identifier)
         columns["natoms"][row] = len(arrays)
         columns["spacegroup"][row] = _group(source, index, arrays)
-        reduced = Composition(arrays.formula).reduced_formula
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # noble gases have no electronegativity to sort by
+            reduced = Composition(arrays.formula).reduced_formula
         formulas.append(reduced if arrays.is_crystal else arrays.formula)
         anonymous.append(anonymous_formula(arrays))
         if source != EXAMPLES:
