@@ -121,3 +121,52 @@ def test_every_kind_of_structure_has_readouts_without_nan(name):
         assert all(row.number is None or math.isfinite(row.number) for row in read_out.rows)
         assert "\n" not in str(read_out.verdict)
     assert "formula" in read_out and "energy" not in read_out
+
+
+@pytest.mark.parametrize("name", ["beta-Li2IrO3.cif", "quartz-SiO2.cif", "Si.cif"])
+def test_contacts_agree_with_ase_in_skew_cells(name):
+    from ase.neighborlist import neighbor_list
+    from pymatgen.io.ase import AseAtomsAdaptor
+
+    from motifdesk.session.contacts import pairs
+
+    structure = read(name, cell="primitive")
+    atoms = AseAtomsAdaptor.get_atoms(structure)
+    for reach in (2.5, 6.0):
+        i, j, d = neighbor_list("ijd", atoms, reach)
+        first, second, length = pairs(to_arrays(structure), reach)
+        assert len(length) == len(d)
+        np.testing.assert_allclose(np.sort(length), np.sort(d), atol=1e-9)
+
+
+def test_reading_out_a_move_does_not_import_torch():
+    import subprocess
+    import sys
+
+    script = (
+        "import sys\n"
+        "from motifdesk.session import Session\n"
+        "session = Session('rutile-TiO2.cif')\n"
+        "session.select(0)\n"
+        "session.preview('distort', {session.state.modes[0].key: 0.02})\n"
+        "session.readouts('release')\n"
+        "print([m for m in ('torch', 'e3nn', 'umap', 'matplotlib', 'numba') if m in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
+
+
+def test_bond_valence_is_read_out_and_an_overbonded_site_is_named():
+    session = Session("rutile-TiO2.cif", codec=None, atlas=None)
+    session.select(next(m for m in session.state.graph.motifs if m.formula == "TiO6"))
+    relaxed = session.readouts("release")
+    assert relaxed["valence"].number == pytest.approx(4.0, abs=0.3) and "expected 4" in relaxed["valence"].label
+    session.strain(volume=0.8)
+    squeezed = session.readouts("release")
+    # every bond shorter by the cube root of the volume factor
+    lengths = np.array([1.949] * 4 + [1.980] * 2) * 0.8 ** (1 / 3)
+    expected = np.exp((1.815 - lengths) / 0.37).sum()
+    assert squeezed["valence"].number == pytest.approx(expected, abs=0.1)
+    assert squeezed["instability"].number > 0.5
+    assert not squeezed.verdict.sane and "bond valence of Ti" in str(squeezed.verdict)

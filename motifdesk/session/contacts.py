@@ -46,7 +46,7 @@ class Contact:
 
 @dataclass(frozen=True)
 class Contacts:
-    """Shortest contact by length, tightest relative to the radii (None for a lone atom), how many are too short."""
+    """Shortest contact by length, tightest relative to the radii (None for a lone atom), pairs that are too short."""
 
     shortest: Contact | None
     tightest: Contact | None
@@ -64,24 +64,37 @@ def contacts(arrays: AtomArrays, reach: float = 3.2) -> Contacts:
     radii = covalent_radii()[arrays.numbers]
     fraction = length / (radii[first] + radii[second])
     symbols = element_symbols()
+    close = np.stack([np.minimum(first, second), np.maximum(first, second)])[:, fraction < TOO_SHORT]
+    short = len(np.unique(close, axis=1).T)
 
     def contact(k: int) -> Contact:
-        a, b = int(first[k]), int(second[k])
+        a, b = sorted((int(first[k]), int(second[k])))
         names = (symbols[arrays.numbers[a]], symbols[arrays.numbers[b]])
         return Contact(a, b, float(length[k]), float(fraction[k]), names)
 
-    return Contacts(contact(int(length.argmin())), contact(int(fraction.argmin())), int((fraction < TOO_SHORT).sum()))
+    return Contacts(contact(int(length.argmin())), contact(int(fraction.argmin())), short)
 
 
 def pairs(arrays: AtomArrays, reach: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """First site, second site, distance of every contact once, within ``reach`` Angstrom."""
-    if arrays.cell is None:
-        first, second = np.triu_indices(len(arrays), 1)
-        length = np.linalg.norm(arrays.positions[first] - arrays.positions[second], axis=1)
-        near = length <= reach
-        return first[near], second[near], length[near]
-    from vesin import NeighborList
+    """First site, second site, distance of every contact within ``reach`` Angstrom (pairs of two sites come twice)."""
+    from scipy.spatial import cKDTree
 
-    found = NeighborList(cutoff=reach, full_list=False)
-    first, second, length = found.compute(points=arrays.positions, box=arrays.cell, periodic=True, quantities="ijd")
-    return first, second, length
+    points, sites = arrays.positions, np.arange(len(arrays))
+    home = points
+    if arrays.cell is not None:
+        # home cell and the images that come within reach of it; a plane distance is 1 / |reciprocal vector|
+        inverse = np.linalg.inv(arrays.cell)
+        margin = reach * np.linalg.norm(inverse, axis=0)
+        frac = points @ inverse
+        frac -= np.floor(frac)
+        home = frac @ arrays.cell
+        spans = [np.arange(-int(np.ceil(m)), int(np.ceil(m)) + 1) for m in margin]
+        shifts = np.stack(np.meshgrid(*spans, indexing="ij"), axis=-1).reshape(-1, 1, 3)
+        images = frac + shifts
+        near = ((images >= -margin) & (images <= 1.0 + margin)).all(axis=-1)
+        points = images[near] @ arrays.cell
+        sites = np.broadcast_to(sites, near.shape)[near]
+    found = cKDTree(home).sparse_distance_matrix(cKDTree(points), reach, output_type="ndarray")
+    first, second, length = found["i"], sites[found["j"]], found["v"]
+    itself = (first == second) & (length < 1e-9)
+    return first[~itself], second[~itself], length[~itself]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from motifdesk.session.state import State
+from motifdesk.structures.arrays import element_symbols
 
 if TYPE_CHECKING:
     from motifdesk.motifs import Motif, MotifGraph
@@ -57,29 +58,18 @@ def picked(state: State) -> Motif | None:
     return None if graph is None or index is None or index >= len(graph.motifs) else graph.motifs[index]
 
 
-def ligand_vectors(state: State, motif: Motif) -> np.ndarray:
-    """Vectors [k, 3] (Angstrom) from the centre to the ligands, in the state as it is now."""
-    arrays = state.arrays
-    vectors = arrays.positions[[ligand.site for ligand in motif.ligands]] - arrays.positions[motif.centre]
-    if arrays.cell is not None:
-        vectors = vectors + np.array([ligand.image for ligand in motif.ligands], dtype=float) @ arrays.cell
-    return vectors
-
-
 def shape_measure(state: State, motif: Motif, vectors: np.ndarray) -> float | None:
     """Continuous symmetry measure against the motif's figure, with the vertex assignment of the base structure.
 
     While a slider moves the assignment does not change, so one 3 x 3 singular value decomposition is enough.
     """
+    from motifdesk.motifs.measure import relative
     from motifdesk.motifs.shapes import match, vertices
 
     cache = state.reference.scratch
     key = ("assignment", motif.index)
     if key not in cache:
-        base = state.reference.arrays
-        rest = base.positions[[x.site for x in motif.ligands]] - base.positions[motif.centre]
-        if base.cell is not None:
-            rest = rest + np.array([x.image for x in motif.ligands], dtype=float) @ base.cell
+        rest = relative(state.reference.arrays, motif)
         try:
             ideal = vertices(motif.symbol)
             cache[key] = ideal[list(match(rest, motif.symbol).permutation)]
@@ -107,14 +97,16 @@ def motif_rows(sheet: Sheet, state: State) -> None:
     sheet.text("motif", "Motif", motif.name, "move")
     if not motif.ligands:
         return
-    vectors = ligand_vectors(state, motif)
+    from motifdesk.motifs.measure import bond_length_distortion, relative
+
+    vectors = relative(state.arrays, motif)
     lengths = np.linalg.norm(vectors, axis=1)
     mean = float(lengths.mean())
     span = f"{lengths.min():.3f} - {lengths.max():.3f} (mean {mean:.3f})"
     sheet.rows.append(Row("bond_lengths", "Bond lengths", span, "Å", "move", mean))
-    baur = float(np.abs(lengths - mean).mean() / mean) if mean > 0 else None
-    sheet.number("baur", "Bond-length distortion (Baur)", baur, 4, "", "move")
+    sheet.number("baur", "Bond-length distortion (Baur)", bond_length_distortion(vectors), 4, "", "move")
     measure = shape_measure(state, motif, vectors) if mean > 0 else None
+    picked_valence(sheet, state, motif)
     sheet.number("csm", f"Distance from ideal {motif.shape} (CSM)", measure, 3, "", "move")
 
 
@@ -123,12 +115,18 @@ def shape_rows(sheet: Sheet, state: State) -> None:
     motif = picked(state)
     if motif is None:
         return
+    from motifdesk.motifs.measure import measure_motif, relative
     from motifdesk.motifs.shapes import classify
 
+    measured = measure_motif(state.arrays, motif)
+    if measured is not None:
+        sheet.number("angle_variance", "Bond-angle variance", measured.bond_angle_variance, 2, "deg²", "release")
+        sheet.number("elongation", "Quadratic elongation", measured.quadratic_elongation, 4, "", "release")
+        sheet.number("motif_volume", "Volume of the motif", measured.volume, 3, "Å³", "release")
     now = current_graph(state)
     there = None if now is None else now.motif_at(motif.centre)
     if there is not None:
-        found = classify(ligand_vectors(state, there))
+        found = classify(relative(state.arrays, there))
         shape = there.shape if found is None else found.name
         changed = there.coordination != motif.coordination
         sheet.text("shape", "Shape", shape, "release", warn=changed)
@@ -153,5 +151,41 @@ def current_graph(state: State) -> MotifGraph | None:
         return None
 
 
+def _named(state: State, site: int) -> str:
+    return f"{element_symbols()[state.arrays.numbers[site]]}{site}"
+
+
+def picked_valence(sheet: Sheet, state: State, motif: Motif) -> None:
+    """Tier "move": bond-valence sum of the picked motif's centre."""
+    from motifdesk.motifs import bond_valence_sums
+
+    graph = state.graph
+    if graph is None:
+        return
+    total = bond_valence_sums(state.arrays, graph).get(motif.centre)
+    if total is not None:
+        expected = abs(graph.oxidation[motif.centre])
+        label = f"Bond valence of {_named(state, motif.centre)} (expected {expected:g})"
+        sheet.number("valence", label, total, 2, "v.u.", "move", abs(total - expected) > VALENCE_OFF)
+
+
 def valence_rows(sheet: Sheet, state: State) -> None:
-    """Tier "release": bond-valence sums of the centres against their oxidation states."""
+    """Tier "release": how far bond-valence sums are from the oxidation states, the global instability index and the
+    worst."""
+    from motifdesk.motifs import bond_valence_sums
+
+    graph = state.graph
+    if graph is None:
+        return
+    sums = bond_valence_sums(state.arrays, graph)
+    if not sums:
+        return
+    off = {site: total - abs(graph.oxidation[site]) for site, total in sums.items()}
+    index = math.sqrt(sum(d * d for d in off.values()) / len(off))
+    sheet.number("instability", "Global instability index", index, 2, "v.u.", "release", index > VALENCE_OFF)
+    worst = max(off, key=lambda site: abs(off[site]))
+    if abs(off[worst]) > VALENCE_OFF:
+        many = sum(abs(d) > VALENCE_OFF for d in off.values())
+        more = f" ({many - 1} more sites are off by over {VALENCE_OFF})" if many > 1 else ""
+        expected = abs(graph.oxidation[worst])
+        sheet.object(f"the bond valence of {_named(state, worst)} is {sums[worst]:.2f}, {expected:g} expected{more}")
