@@ -115,7 +115,10 @@ def test_a_drag_is_one_edit_that_keeps_its_waypoints(session):
     with session.gesture("drag") as gesture:
         for x in (4.2, 4.4, 4.8):
             shown = gesture.update((x, 0.0))
-            assert shown.preview and shown.latent.target_xy == (x, 0.0) and shown.latent.stale
+            assert shown.preview and shown.latent.target_xy == (x, 0.0)
+            assert shown.latent.xy[0] == pytest.approx(
+                shown.arrays.cell[0, 0], abs=1e-6
+            )  # where it is, not where asked
     assert session.codec.followers == 1  # one warm start, the same atoms all along
     edit = session.history[1].edit
     assert edit.kind == "drag" and edit.parameters["waypoints"] == [[4.2, 0.0], [4.4, 0.0], [4.8, 0.0]]
@@ -295,3 +298,24 @@ def test_a_codec_that_cannot_be_used_is_said_in_the_readouts(session):
 
     read_out = Session(rock_salt(), codec=Broken(), atlas=Atlas()).readouts("idle")
     assert "Og" in read_out["missing"].value
+
+
+def test_a_drag_is_not_lost_when_its_end_cannot_be_placed(session):
+    gesture = session.gesture("drag")
+    gesture.update((4.5, 0.0))
+
+    def broken(structures):
+        raise MotifDeskError("atoms 0 and 1 are 0.05 A apart", where="codec")
+
+    session.codec.encode = broken
+    state = gesture.commit()
+    assert state.node == 1 and state.latent.stale and "0.05 A apart" in state.notes[0]
+    assert not session.readouts("move").verdict.sane
+
+
+def test_what_is_picked_while_a_probe_is_dragged_stays_picked(session):
+    gesture = session.gesture("drag")
+    gesture.update((4.5, 0.0))
+    session.select(atoms=[1])
+    assert gesture.update((4.6, 0.0)).selection.atoms == (1,)
+    assert gesture.commit().selection.atoms == (1,)

@@ -21,7 +21,7 @@ from motifdesk.session.map_workers import Decode, Drag
 from motifdesk.session.services import Services
 from motifdesk.session.state import SCOPES, Change, Reference, Selection, State, frozen_mapping
 from motifdesk.session.workers import Distort, Draft, SetStructure, Strain, Substitute, Symmetrize, Worker
-from motifdesk.structures.errors import SessionError
+from motifdesk.structures.errors import MotifDeskError, SessionError
 
 if TYPE_CHECKING:
     from motifdesk.motifs import Motif
@@ -247,7 +247,7 @@ class Engine:
                 )
             draft = gesture.draft
             if draft is not None:
-                draft = gesture.worker.finish(draft)
+                draft = self._finished(gesture, draft)
             with self._lock:
                 if self._gesture is not gesture:
                     raise SessionError(
@@ -262,6 +262,21 @@ class Engine:
         if not quiet:
             self._deliver()
         return self._state
+
+    def _finished(self, gesture: Gesture, draft: Draft) -> Draft:
+        worker, now = gesture.worker, self._state
+        if now.reference is worker.origin.reference:
+            worker.origin = replace(worker.origin, selection=now.selection)  # what was picked meanwhile stays picked
+        try:
+            return worker.finish(draft)
+        except MotifDeskError:
+            raise
+        except Exception as error:
+            raise SessionError(
+                f"{gesture.kind} could not be committed ({type(error).__name__}: {error})",
+                where=repr(self.name),
+                remedy="cancel the gesture, or go on with it",
+            ) from error
 
     def _append(self, gesture: Gesture, draft: Draft) -> None:
         """Add the node of a committed draft. Called under the lock."""

@@ -12,7 +12,7 @@ from motifdesk.session.services import Services
 from motifdesk.session.state import Latent, Reference, Selection, State, frozen_mapping, moved, rebased
 from motifdesk.session.workers import Draft, Worker, finite
 from motifdesk.structures.arrays import AtomArrays, from_arrays, to_arrays
-from motifdesk.structures.errors import SessionError
+from motifdesk.structures.errors import MotifDeskError, SessionError
 
 DRAG_STEPS = 2
 """Refinement steps per frame of a drag: two keep a frame of 20 atoms near 0.1 s on two cores."""
@@ -54,17 +54,31 @@ def land(services: Services, codes: Any) -> tuple[float, float]:
     return float(x), float(y)
 
 
-def located(services: Services, state: State) -> Latent:
-    """The latent of a state computed from its real structure: encoded, placed on the map, its properties predicted."""
-    codes = services.codec.encode([state.arrays])
+def placed(services: Services, codes: Any, latent: Latent) -> Latent:
+    """``latent`` with code, place on the map and predicted properties of the structure behind ``codes``."""
     predictions = {name: float(np.asarray(v).reshape(-1)[0]) for name, v in services.codec.predict(codes).items()}
     return replace(
-        state.latent,
+        latent,
         root=root_of(codes),
         xy=land(services, codes) if services.has_atlas else None,
         predictions=frozen_mapping({k: v for k, v in predictions.items() if np.isfinite(v)}),
         stale=False,
     )
+
+
+def located(services: Services, state: State) -> Latent:
+    """The latent of a state computed from its real structure: encoded, placed on the map, its properties predicted."""
+    return placed(services, services.codec.encode([state.arrays]), state.latent)
+
+
+def located_or_noted(services: Services, state: State) -> State:
+    """``state`` with its latent; where it cannot be placed a note says why, because a design must not be lost over
+    it."""
+    try:
+        return replace(state, latent=located(services, state))
+    except MotifDeskError as error:
+        latent = replace(state.latent, root=None, xy=None, stale=True)
+        return replace(state, latent=latent, notes=(*state.notes, f"not placed on the map: {error}"))
 
 
 class Drag(Worker):
@@ -135,16 +149,13 @@ class Drag(Worker):
         if self._reference is not self.origin.reference:
             state = replace(state, reference=self._reference, selection=Selection())
         latent = Latent(
-            root=root_of(frame.root),
-            xy=land(self.services, codes_of(frame.root, code)),
             target_xy=target,
             residual=float(frame.residual),
             converged=bool(frame.converged),
             source="drag",
             composition=self.composition,
-            predictions=self.origin.latent.predictions,
-            stale=True,
         )
+        latent = placed(self.services, codes_of(frame.root, code), latent)
         return Draft(replace(state, latent=latent), self._name(target), self._recipe())
 
     def _anchor(self, target: tuple[float, float]) -> AtomArrays:
@@ -172,7 +183,7 @@ class Drag(Worker):
         """New base, motifs found anew, and the landing point of the re-encoded structure."""
         template = draft.state.reference.template
         state = replace(rebased(draft.state, draft.state.arrays, template), latent=draft.state.latent)
-        state = replace(state, latent=located(self.services, state))
+        state = located_or_noted(self.services, state)
         if draft.state.reference is not self.origin.reference:
             return replace(draft, state=state)  # other atoms: nothing stays picked
         return super().finish(replace(draft, state=state))
@@ -250,7 +261,7 @@ class Decode(Worker):
     def finish(self, draft: Draft) -> Draft:
         """Other atoms: nothing stays picked; the landing point of the re-encoded structure."""
         state = replace(draft.state, selection=replace(draft.state.selection, motif=None, atoms=()))
-        return replace(draft, state=replace(state, latent=located(self.services, state)))
+        return replace(draft, state=located_or_noted(self.services, state))
 
     @classmethod
     def replay(cls, services: Services, origin: State, parameters: Mapping[str, Any], seed: int) -> Draft:
