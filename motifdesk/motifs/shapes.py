@@ -7,15 +7,16 @@ both less the centroid *including the centre* and scaled to unit norm: ChemEnv's
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
-from .shape_table import TABLE
+from .shape_table import SEPARATION, TABLE
 
-_GOOD = 1e-4
-_REFINED = 8
+# starts refined for a motif that resembles the figure (csm below 3) and for one that does not
+_FEW, _MANY, _NEAR = 3, 10, math.sqrt(1.0 - 0.03)
 
 
 @dataclass(frozen=True)
@@ -59,17 +60,41 @@ def _normalised(ligands: np.ndarray) -> np.ndarray:
 
 
 def classify(ligands: np.ndarray) -> Match | None:
-    """The nearest ideal figure of `ligands` float [k, 3] (Angstrom, relative to the centre); None if none is known."""
+    """The nearest ideal figure of `ligands` float [k, 3] (Angstrom, relative to the centre); None if none is known.
+
+    Figures are tried in the order of how well their sorted Gram matrices agree. arccos(tr Sigma) is a distance between
+    shapes, so a figure nearer than half way to its nearest neighbour among the figures needs no rival.
+    """
+    ligands = np.asarray(ligands, dtype=float)
     if not len(ligands) or not symbols_of(len(ligands)) or np.linalg.norm(ligands, axis=1).min() < 1e-6:
         return None
-    best: Match | None = None
+    p = _normalised(ligands)
+    mine, spread = _invariants(p)
+    candidates = []
     for symbol in symbols_of(len(ligands)):
+        gram, widths = _ideal_invariants(symbol)
+        candidates.append((float(((gram - mine) ** 2).sum()), float(min(1.0, widths @ spread)), symbol))
+    best: Match | None = None
+    for _, bound, symbol in sorted(candidates):
+        # von Neumann: the sum of singular values of p^T q is at most that of their paired singular values
+        if best is not None and 100.0 * (1.0 - bound**2) > best.csm:
+            continue
         found = match(ligands, symbol)
         if best is None or found.csm < best.csm - 1e-9:
             best = found
-        if best.csm < _GOOD:
-            break  # no second figure of the same coordination can be as near
+        if math.asin(math.sqrt(min(best.csm, 100.0)) / 10.0) < 0.5 * math.radians(SEPARATION.get(best.symbol, 0.0)):
+            break
     return best
+
+
+def _invariants(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sorted entries of the Gram matrix, and the three singular values, of normalised points."""
+    return np.sort(p @ p.T, axis=None), np.sqrt(np.maximum(np.linalg.eigvalsh(p.T @ p), 0.0))
+
+
+@cache
+def _ideal_invariants(symbol: str) -> tuple[np.ndarray, np.ndarray]:
+    return _invariants(_normalised(vertices(symbol)))
 
 
 def csm(ligands: np.ndarray, symbol: str) -> float:
@@ -150,8 +175,9 @@ def _permutation(ligands: np.ndarray, ideal: np.ndarray, p: np.ndarray, q: np.nd
         rotations = np.stack([_turn(v, ligands[0]) for v in ideal])
     if np.linalg.matrix_rank(q, tol=1e-6) == 3 and k < 9:
         rotations = np.concatenate([rotations, rotations @ np.diag([1.0, 1.0, -1.0])])
-    overlap = np.einsum("ax,nxy,by->nab", p, rotations, q)
-    order = np.argsort(-overlap.max(axis=2).sum(axis=1), kind="stable")
+    overlap = (p @ rotations) @ q.T
+    bound = np.minimum(overlap.max(axis=2).sum(axis=1), overlap.max(axis=1).sum(axis=1))
+    order = np.argsort(-bound, kind="stable")
     best, best_value, seen = np.arange(k), -1.0, set()
     tried = 0
     for n in order:
@@ -169,6 +195,7 @@ def _permutation(ligands: np.ndarray, ideal: np.ndarray, p: np.ndarray, q: np.nd
                 best, best_value = perm, value
             perm = linear_sum_assignment(p @ (u @ vt) @ q.T, maximize=True)[1]
         tried += 1
-        if tried >= _REFINED or 1.0 - best_value < 1e-9:
+        near = best_value > _NEAR
+        if tried >= (_FEW if near else _MANY) or 1.0 - best_value < 1e-9:
             break
     return best, best_value
