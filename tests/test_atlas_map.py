@@ -327,7 +327,8 @@ def test_the_bundled_map_belongs_to_the_bundled_weights():
     names = ("beta-Li2IrO3.cif", "Si.cif", "benzene.xyz", "SrTiO3.cif")
     codes = codec.encode([read(n, cell="primitive") for n in names])
     for name, xy, near in zip(names, atlas.project(codes), atlas.neighbours(codes), strict=True):
-        assert near[0].id == name
+        assert near[0].distance < 0.05 * near[2].distance  # benzene is there twice: the example and gdb-214
+        assert name in (near[0].id, near[1].id)
         assert np.linalg.norm(xy - atlas.xy[near[0].index]) < 0.05
         np.testing.assert_allclose(atlas.lift(atlas.xy[near[0].index]).root, atlas.code(near[0].index).root)
 

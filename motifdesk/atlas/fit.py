@@ -276,11 +276,15 @@ def _layout(latent: np.ndarray, seed: int, neighbours: int, min_dist: float, pro
 
 
 def _versions() -> dict[str, str]:
-    from importlib.metadata import version
+    from importlib.metadata import PackageNotFoundError, version
 
-    from motifdesk import __version__
-
-    return {"motifdesk": __version__, **{name: version(name) for name in ("umap-learn", "numpy", "numba", "torch")}}
+    found = {}
+    for name in ("motifdesk", "umap-learn", "numpy", "numba", "torch"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # a checkout on the path without an installation
+            found[name] = "uninstalled"
+    return found
 
 
 _CARD = """# The map: {name}

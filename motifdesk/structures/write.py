@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -176,11 +177,16 @@ def _as_pymatgen(structure: Any) -> Structure | Molecule:
     )
 
 
+def _version() -> str:
+    try:
+        return version("motifdesk")
+    except PackageNotFoundError:  # a checkout on the path without an installation
+        return "(uninstalled)"
+
+
 def _provenance_lines(provenance: Mapping[str, Any] | str | None) -> list[str]:
     """One printable ASCII line per entry, for comments."""
-    from motifdesk import __version__
-
-    lines = [f"written by motifdesk {__version__}"]
+    lines = [f"written by motifdesk {_version()}"]
     if isinstance(provenance, str):
         lines += [line for line in provenance.splitlines() if line.strip()]
     elif provenance:
@@ -229,10 +235,8 @@ def _xyz(structure: Structure | Molecule, lines: list[str]) -> str:
 
 
 def _json(structure: Structure | Molecule, provenance: Mapping[str, Any] | str | None) -> str:
-    from motifdesk import __version__
-
     data = structure.as_dict()
-    data["motifdesk_provenance"] = {"motifdesk": __version__, "provenance": provenance}
+    data["motifdesk_provenance"] = {"motifdesk": _version(), "provenance": provenance}
     try:
         return json.dumps(data, indent=1, allow_nan=False, default=_jsonable) + "\n"
     except (TypeError, ValueError) as error:
