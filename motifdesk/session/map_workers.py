@@ -54,21 +54,17 @@ def land(services: Services, codes: Any) -> tuple[float, float]:
     return float(x), float(y)
 
 
-def placed(services: Services, codes: Any, latent: Latent) -> Latent:
-    """``latent`` with code, place on the map and predicted properties of the structure behind ``codes``."""
+def located(services: Services, state: State) -> Latent:
+    """The latent of a state computed from its real structure: encoded, placed on the map, its properties predicted."""
+    codes = services.codec.encode([state.arrays])
     predictions = {name: float(np.asarray(v).reshape(-1)[0]) for name, v in services.codec.predict(codes).items()}
     return replace(
-        latent,
+        state.latent,
         root=root_of(codes),
         xy=land(services, codes) if services.has_atlas else None,
         predictions=frozen_mapping({k: v for k, v in predictions.items() if np.isfinite(v)}),
         stale=False,
     )
-
-
-def located(services: Services, state: State) -> Latent:
-    """The latent of a state computed from its real structure: encoded, placed on the map, its properties predicted."""
-    return placed(services, services.codec.encode([state.arrays]), state.latent)
 
 
 def located_or_noted(services: Services, state: State) -> State:
@@ -148,14 +144,17 @@ class Drag(Worker):
             self._reference = Reference(arrays, from_arrays(arrays))
         if self._reference is not self.origin.reference:
             state = replace(state, reference=self._reference, selection=Selection())
+        # where it really is, every frame; properties wait for the release
         latent = Latent(
+            root=root_of(frame.root),
+            xy=land(self.services, codes_of(frame.root, code)),
             target_xy=target,
             residual=float(frame.residual),
             converged=bool(frame.converged),
             source="drag",
             composition=self.composition,
+            stale=False,
         )
-        latent = placed(self.services, codes_of(frame.root, code), latent)
         return Draft(replace(state, latent=latent), self._name(target), self._recipe())
 
     def _anchor(self, target: tuple[float, float]) -> AtomArrays:
