@@ -1,0 +1,144 @@
+"""Distortion modes: irreps of the figures, van Vleck's coordinates, orbits, keys."""
+
+import numpy as np
+import pytest
+
+from motifdesk.motifs import distortion_modes, find_motifs, mode_by_key
+from motifdesk.motifs.irreps import ideal_figure
+from motifdesk.motifs.measure import relative
+from motifdesk.motifs.shape_table import TABLE
+from motifdesk.structures import read, symmetry_operations
+from motifdesk.structures.errors import MotifDeskError
+
+PUBLISHED = {
+    "T:4": ("A1 + T2", "E + T2", "T1"),
+    "O:6": ("A1g + Eg + T1u", "T2g + T1u + T2u", "T1g"),
+    "C:8": ("A1g + A2u + T1u + T2g", "Eg + Eu + T1u + T2g + T2u", "T1g"),
+    "T:6": ("A1' + A2'' + E' + E''", "A1' + A1'' + A2'' + 2E' + E''", "A2' + E''"),
+    "S:4": ("A1g + B1g + Eu", "A2u + B2g + Eu + B2u", "A2g + Eg"),
+}
+
+
+def content(text: str) -> dict[str, int]:
+    out = {}
+    for term in text.split(" + "):
+        count = int(term[0]) if term[0].isdigit() else 1
+        out[term.lstrip("0123456789")] = count
+    return out
+
+
+@pytest.mark.parametrize("symbol", sorted(PUBLISHED))
+def test_irreps_of_the_common_figures_are_the_published_ones(symbol):
+    figure = ideal_figure(symbol)
+    for block, text in zip(("stretch", "bend", "rotation"), PUBLISHED[symbol], strict=True):
+        assert figure.summary(block) == content(text), block
+
+
+@pytest.mark.parametrize("symbol", sorted(TABLE))
+def test_coordinates_are_a_complete_orthonormal_basis_closed_under_the_group(symbol):
+    figure = ideal_figure(symbol)
+    k = len(figure.group.vertices)
+    basis = np.stack([c.vectors.ravel() for c in figure.coordinates])
+    assert basis.shape == (3 * k, 3 * k)
+    np.testing.assert_allclose(basis @ basis.T, np.eye(3 * k), atol=1e-9)
+    labels = [(c.block, c.irrep) for c in figure.coordinates]
+    for action in figure.group.displacements():
+        mixed = np.abs(basis @ action @ basis.T) > 1e-6
+        for a, b in zip(*np.nonzero(mixed), strict=True):
+            assert labels[a] == labels[b]
+
+
+def test_octahedral_jahn_teller_partners_are_van_vlecks():
+    figure = ideal_figure("O:6")
+    unit = figure.group.vertices / np.linalg.norm(figure.group.vertices, axis=1, keepdims=True)
+    q3, q2 = (c for c in figure.coordinates if c.irrep == "Eg")
+    radial3, radial2 = ((c.vectors * unit).sum(axis=1) for c in (q3, q2))
+    along = np.abs(unit).argmax(axis=1)
+    np.testing.assert_allclose(radial3, np.array([-1, -1, 2])[along] / np.sqrt(12), atol=1e-9)
+    np.testing.assert_allclose(radial2, np.array([1, -1, 0])[along] / 2, atol=1e-9)
+    breathing = next(c for c in figure.coordinates if c.irrep == "A1g")
+    np.testing.assert_allclose((breathing.vectors * unit).sum(axis=1), 1 / np.sqrt(6), atol=1e-9)
+
+
+@pytest.fixture(scope="module")
+def iridate():
+    structure = read("beta-Li2IrO3.cif", cell="primitive")
+    graph = find_motifs(structure)
+    return structure, graph, next(m for m in graph.motifs if m.formula == "IrO6")
+
+
+def test_modes_of_a_real_octahedron_have_unit_vectors_and_stable_keys(iridate):
+    structure, graph, motif = iridate
+    modes = distortion_modes(structure, motif, graph=graph)
+    assert len(modes) == 18 and len({m.key for m in modes}) == 18 and len(set(modes)) == 18
+    for mode in modes:
+        assert np.linalg.norm(mode.vectors) == pytest.approx(1.0)
+        again = mode_by_key(graph, mode.key)
+        assert again == mode and np.array_equal(again.vectors, mode.vectors)
+    assert modes[1].key == f"m{motif.index}:motif:stretch:Eg:1"
+    assert "Jahn-Teller" in modes[1].label
+    bonds = relative(structure, motif)
+    breathing = modes[0].vectors
+    assert ((bonds * breathing).sum(axis=1) > 0.9 * np.linalg.norm(bonds, axis=1) / np.sqrt(6)).all()
+
+
+def test_orbit_modes_are_carried_by_space_group_operations(iridate):
+    structure, graph, motif = iridate
+    cell = structure.lattice.matrix
+    rotations, _ = symmetry_operations(structure, 0.01)
+    turns = [cell.T @ w @ np.linalg.inv(cell.T) for w in rotations]
+    for mode in distortion_modes(structure, motif, "orbit", graph=graph):
+        assert [index for index, _ in mode.targets] == list(graph.orbits[motif.orbit])
+        assert np.array_equal(mode.targets[0][1], mode.vectors)
+        for index, vectors in mode.targets[1:]:
+            there, here = relative(structure, graph.motifs[index]), relative(structure, motif)
+            carried = False
+            for turn in turns:
+                distance = np.linalg.norm(there[:, None] - (here @ turn.T)[None], axis=2)
+                same = distance.argmin(axis=1)
+                if distance.min(axis=1).max() < 1e-2:
+                    carried |= bool(np.abs(vectors - mode.vectors[same] @ turn.T).max() < 1e-6)
+            assert carried
+
+
+def test_character_gives_antiferro_patterns_and_survives_in_the_key(iridate):
+    structure, graph, motif = iridate
+    plain = distortion_modes(structure, motif, "orbit", graph=graph)[1]
+    signed = distortion_modes(structure, motif, "orbit", graph=graph, character=[1, -1, 1, -1])[1]
+    for sign, (_, a), (_, b) in zip([1, -1, 1, -1], plain.targets, signed.targets, strict=True):
+        np.testing.assert_array_equal(sign * a, b)
+    assert "[+-+-]" in signed.key and mode_by_key(graph, signed.key) == signed
+
+
+def test_scope_all_takes_every_motif_of_the_kind(iridate):
+    structure, graph, _ = iridate
+    lithium = next(m for m in graph.motifs if m.formula == "LiO6")
+    orbit = distortion_modes(structure, lithium, "orbit", graph=graph)[0]
+    everything = distortion_modes(structure, lithium, "all", graph=graph)[0]
+    assert len(orbit.targets) == 4 and len(everything.targets) == 8
+
+
+def test_unknown_motifs_scopes_and_keys_are_refused(iridate):
+    structure, graph, motif = iridate
+    with pytest.raises(MotifDeskError, match="no motif 99"):
+        distortion_modes(structure, 99, graph=graph)
+    with pytest.raises(MotifDeskError, match="scope"):
+        distortion_modes(structure, motif, "everything", graph=graph)
+    with pytest.raises(MotifDeskError, match="character of 2"):
+        distortion_modes(structure, motif, "orbit", graph=graph, character=[1, -1])
+    for key in ("nonsense", "m0:motif:stretch:Zz:1", "m99:motif:stretch:Eg:1"):
+        with pytest.raises(MotifDeskError):
+            mode_by_key(graph, key)
+
+
+def test_misshapen_molecular_and_unnamed_motifs_have_modes_too():
+    benzene = read("benzene.xyz")
+    graph = find_motifs(benzene)
+    modes = distortion_modes(benzene, 0, "all", graph=graph)
+    assert len(modes) == 3 and all(len(m.targets) == 6 for m in modes)
+    perovskite = read("CaTiO3.cif")
+    graph = find_motifs(perovskite)
+    calcium = next(m for m in graph.motifs if m.formula == "CaO8")
+    modes = distortion_modes(perovskite, calcium, graph=graph)
+    basis = np.stack([m.vectors.ravel() for m in modes])
+    np.testing.assert_allclose(basis @ basis.T, np.eye(24), atol=1e-9)
