@@ -1,4 +1,5 @@
-"""The document with the true follower and decoder (untrained weights: the mathematics is the same, no file is needed)."""
+"""The document with the true follower and decoder (untrained weights: the mathematics is the same, no file is
+needed)."""
 
 import numpy as np
 import pytest
@@ -85,3 +86,49 @@ def test_a_code_decodes_back_to_its_structure(session, codec):
     if state.latent.converged:  # the certificate is the promise
         assert StructureMatcher(stol=0.2).fit(state.structure, small)
     assert session.history[1].edit.versions["codec"] == codec.version
+
+
+@pytest.fixture(scope="module")
+def bundled():
+    from motifdesk.data import path
+
+    if not (path("weights", "codec.safetensors").exists() and path("atlas", "atlas.npz").exists()):
+        pytest.skip("no bundled weights or map")
+    return Session("SrTiO3.cif")
+
+
+def test_the_bundled_map_can_be_dragged_over_and_replayed_by_another_session(bundled, tmp_path):
+    session = bundled
+    start = session.locate().latent
+    assert np.isfinite(start.xy).all() and np.isfinite(list(start.predictions.values())).all()
+    session.atlas.warm(start.xy)  # codes of another batch: the replay must not depend on it
+    with session.gesture("drag") as gesture:
+        for k in range(1, 6):
+            shown = gesture.update((start.xy[0] + 0.1 * k, start.xy[1] + 0.05 * k))
+            assert np.isfinite(shown.latent.xy).all()
+    state = session.state
+    assert state.formula == "SrTiO3" and state.latent.residual is not None
+    again = session.codec.encode([state.arrays])
+    np.testing.assert_allclose(state.latent.root, again.root[0], atol=1e-4)
+    assert state.latent.xy == pytest.approx(session.atlas.project(again)[0], abs=1e-3)
+    read_out = session.readouts("idle")
+    assert "predicted_formation_energy_per_atom" in read_out and "nearest_0" in read_out
+    replay = Session.load(session.save(tmp_path / "s.json")).replay()
+    assert replay.exact, replay
+
+
+def test_following_the_composition_over_the_bundled_map_takes_other_atoms(bundled):
+    session = bundled
+    session.goto(0)
+    atlas = session.atlas
+    goal = next(
+        k
+        for k in range(len(atlas))
+        if atlas.columns["source"][k] == "perov_5" and "Sr" not in str(atlas.columns["formula"][k])
+    )
+    gesture = session.gesture("drag", composition="follow")
+    shown = gesture.update(atlas.xy[goal])
+    np.testing.assert_array_equal(shown.arrays.numbers, atlas.arrays(goal).numbers)
+    assert shown.formula != "SrTiO3" and len(shown.structure) == len(shown.arrays)
+    gesture.cancel()
+    assert session.state.formula == "SrTiO3"

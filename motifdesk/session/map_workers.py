@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -40,6 +42,19 @@ def codes_of(root: Any, like: Any = None) -> Any:
     from motifdesk.codec.codes import Codes
 
     return Codes(root=root_of(root)[None], version=str(getattr(like, "version", "") or ""))
+
+
+def code_to_text(root: np.ndarray) -> str:
+    """float32 numbers as base64 text (little-endian), exact."""
+    return base64.b64encode(np.asarray(root, dtype="<f4").tobytes()).decode()
+
+
+def code_from_text(text: str) -> np.ndarray:
+    """The numbers of :func:`code_to_text`; SessionError when the text is damaged."""
+    try:
+        return np.frombuffer(base64.b64decode(text, validate=True), dtype="<f4").astype(np.float32)
+    except (ValueError, TypeError) as error:
+        raise SessionError(f"a stored code is damaged ({error})", where="replay") from None
 
 
 def point(xy: Any) -> tuple[float, float]:
@@ -96,6 +111,7 @@ class Drag(Worker):
         self.composition = composition
         self.steps = int(steps)
         self.waypoints: list[tuple[float, float]] = []
+        self._codes: list[np.ndarray] = []
         self._follower: Any = None
         self._reference = origin.reference
         self._nearest: tuple[int, AtomArrays | None] = (-1, None)
@@ -131,13 +147,17 @@ class Drag(Worker):
         if self.cancelled:
             raise SessionError("the drag was cancelled", where="drag", remedy="the design is unchanged")
 
-    def _frame(self, target: tuple[float, float]) -> Draft:
+    def _frame(self, target: tuple[float, float], code: Any = None) -> Draft:
+        """One frame towards ``target``; ``code`` is its lifted code where that is known already (a replay)."""
         if self._follower is None:
             self._follower = self.services.codec.follower(self.origin.arrays, self.composition)
-        code = self.services.atlas.lift(target)
+        known = code is not None
+        if code is None:
+            code = self.services.atlas.lift(target)
         options = {"anchor": self._anchor(target)} if self.composition == "follow" else {}
         frame = self._follower.step(code, steps=self.steps, **options)
         self.waypoints.append(target)
+        self._codes.append(root_of(code))
         arrays = frame.arrays
         state = moved(self.origin, arrays)
         if not np.array_equal(arrays.numbers, self._reference.arrays.numbers):
@@ -147,7 +167,7 @@ class Drag(Worker):
         # where it really is, every frame; properties wait for the release
         latent = Latent(
             root=root_of(frame.root),
-            xy=land(self.services, codes_of(frame.root, code)),
+            xy=None if known else land(self.services, codes_of(frame.root, code)),
             target_xy=target,
             residual=float(frame.residual),
             converged=bool(frame.converged),
@@ -155,7 +175,7 @@ class Drag(Worker):
             composition=self.composition,
             stale=False,
         )
-        return Draft(replace(state, latent=latent), self._name(target), self._recipe())
+        return Draft(replace(state, latent=latent), self._name(target))
 
     def _anchor(self, target: tuple[float, float]) -> AtomArrays:
         """Atoms of the map's structure nearest to the pointer."""
@@ -176,10 +196,18 @@ class Drag(Worker):
         return f"Drag to ({target[0]:.2f}, {target[1]:.2f})"
 
     def _recipe(self) -> dict[str, Any]:
-        return {"waypoints": [list(w) for w in self.waypoints], "composition": self.composition, "steps": self.steps}
+        return {
+            "waypoints": [list(w) for w in self.waypoints],
+            # what the map made of them, bit for bit: float32 of another batch size or machine differs in the last
+            # digit, and a path over the map multiplies that by a million
+            "codes": [code_to_text(c) for c in self._codes],
+            "composition": self.composition,
+            "steps": self.steps,
+        }
 
     def finish(self, draft: Draft) -> Draft:
         """New base, motifs found anew, and the landing point of the re-encoded structure."""
+        draft = replace(draft, parameters=self._recipe())
         template = draft.state.reference.template
         state = replace(rebased(draft.state, draft.state.arrays, template), latent=draft.state.latent)
         state = located_or_noted(self.services, state)
@@ -189,11 +217,11 @@ class Drag(Worker):
 
     @classmethod
     def replay(cls, services: Services, origin: State, parameters: Mapping[str, Any], seed: int) -> Draft:
-        """Go through the stored waypoints again."""
+        """Go through the stored waypoints and codes again."""
         worker = cls(services, origin, parameters["composition"], parameters["steps"])
         draft = None
-        for waypoint in parameters["waypoints"]:
-            draft = worker.update(waypoint)
+        for waypoint, text in zip(parameters["waypoints"], parameters["codes"], strict=True):
+            draft = worker._frame(point(waypoint), codes_of(code_from_text(text)))
         if draft is None:
             raise SessionError("a drag without waypoints", where="replay", remedy="the file was altered")
         return worker.finish(draft)
@@ -216,7 +244,14 @@ class Decode(Worker):
         super().__init__(services, origin)
         self.seed = int(seed)
         self.progress = progress
-        self.options = options
+        try:
+            self.options = json.loads(json.dumps(options, allow_nan=False))
+        except (TypeError, ValueError):
+            raise SessionError(
+                f"options {sorted(options)} are not plain values",
+                where="decode",
+                remedy="give numbers, strings and lists",
+            ) from None
 
     def update(self, target: Any) -> Draft:
         """``target``: map point (x, y), or a code (``codes[k]``, or its root vector)."""
@@ -245,7 +280,7 @@ class Decode(Worker):
         state = replace(state, latent=latent)
         where = f"({xy[0]:.2f}, {xy[1]:.2f})" if xy else "a code"
         parameters = {
-            "target": [float(v) for v in code.root[0]],
+            "code": code_to_text(code.root[0]),
             "xy": None if xy is None else list(xy),
             "options": self.options,
         }
@@ -266,7 +301,7 @@ class Decode(Worker):
     def replay(cls, services: Services, origin: State, parameters: Mapping[str, Any], seed: int) -> Draft:
         """Decode the stored code again with the stored seed (the map is not needed)."""
         worker = cls(services, origin, seed=seed, **parameters["options"])
-        draft = worker.update(np.asarray(parameters["target"], dtype=np.float32))
+        draft = worker.update(code_from_text(parameters["code"]))
         if parameters["xy"] is not None:
             xy = point(parameters["xy"])
             draft = replace(draft, state=replace(draft.state, latent=replace(draft.state.latent, target_xy=xy)))

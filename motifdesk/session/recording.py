@@ -244,6 +244,9 @@ def write_json(data: Mapping[str, Any], path: str | os.PathLike[str], overwrite:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)  # mkstemp's own mode would shut colleagues out
         os.replace(temporary, path)
         temporary = None
     except OSError as error:

@@ -102,6 +102,7 @@ class Services:
         if kind in ("drag", "decode"):
             if self.codec_loaded:
                 found["codec"] = str(getattr(self._codec, "version", "unknown"))
+                found["device"] = str(getattr(self._codec, "device", "cpu"))
             if self.atlas_loaded:
                 found["atlas"] = str(getattr(self._atlas, "version", "unknown"))
             try:

@@ -210,7 +210,7 @@ def _short(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters for people: whole structures and codes are left to the session file."""
     out = {}
     for key, value in parameters.items():
-        if key == "structure" and isinstance(value, Mapping):
+        if key in ("structure", "code", "codes"):
             value = "(in the session file)"
         elif isinstance(value, list) and len(value) > 24:
             value = f"({len(value)} entries, in the session file)"
