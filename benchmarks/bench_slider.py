@@ -1,6 +1,6 @@
-"""The slider's kernel part: `Distorter.solve` on beta-Li2IrO3 (24 atoms) and on larger cells, a new amplitude each time.
+"""The slider's kernel part: `Distorter.solve` on beta-Li2IrO3 (24 atoms) and larger cells, a new amplitude each time.
 
-summary: median_ms and p95_ms at 24 atoms, median_48_ms and median_192_ms on supercells, prepare_ms (Distorter and modes),
+summary: median_ms and p95_ms at 24 atoms, the same for 48 and 192 (supercells), prepare_ms (Distorter and modes),
 find_motifs_ms (the full search on the same 24 atoms) and ratio_to_find_motifs (its median over the solve's median).
 """
 

@@ -26,7 +26,7 @@ from motifdesk.structures.errors import MotifError
 from .finding import find_motifs
 from .graph import MotifGraph
 from .modes import Mode, mode_by_key
-from .network import Coordinate, Network, Part
+from .network import Coordinate, Network, Part, _cross_sum, one_thread
 
 _STIFF = 300.0  # weight of the asked coordinates against one bond of a stiff motif
 _EVEN = 0.003  # weight of each motif's own turn when the mean turn of many is asked for
@@ -103,7 +103,8 @@ class Distorter:
                 np.zeros(len(self.graph.motifs)),
                 True,
             )
-        return self._solve(list(wanted.values()))
+        with one_thread():
+            return self._solve(list(wanted.values()))
 
     def _solve(self, active: list[tuple[Mode, float]]) -> Distorted:
         net = self.network
@@ -124,10 +125,10 @@ class Distorter:
             # Only the mean turn is asked for: in coupled tilts (a+b-b-) those of single motifs differ to second order.
             coordinates.append(Coordinate(True, tuple(parts), q, _STIFF))
             coordinates += [Coordinate(True, (part,), q, _EVEN) for part in parts if len(parts) > 1]
-        state = net.rest()
+        state, matrix = net.rest(), net.normal_matrix(weights)
         step = np.inf
         for n in range(_STEPS + _PROXIMAL):
-            state, step = net.step(state, shape, weights, coordinates, proximal=n >= _STEPS)
+            state, step = net.step(state, matrix, shape, weights, coordinates, proximal=n >= _STEPS)
         positions, cell = net.positions(state), net.cell(state)
         turned, seen = net.turned(state), net.vectors(state)
         achieved = {}
@@ -156,7 +157,7 @@ def _turn_per_amplitude(start: np.ndarray, vectors: np.ndarray) -> float:
     """For a rotation mode: the amplitude (Angstrom) of a turn by 90 degrees, to first order of the sine."""
     # best rotation vector w with w x r ~ vectors; |w| radians per Angstrom
     moment = (start * start).sum() * np.eye(3) - start.T @ start
-    w = np.linalg.lstsq(moment, np.cross(start, vectors).sum(axis=0), rcond=None)[0]
+    w = np.linalg.lstsq(moment, _cross_sum(start, vectors), rcond=None)[0]
     size = float(np.linalg.norm(w))
     return 1.0 / size if size > 1e-9 else 0.0
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -110,6 +112,7 @@ class Network:
     def step(
         self,
         state: NetworkState,
+        matrix: np.ndarray,
         shape: np.ndarray,
         weights: np.ndarray,
         coordinates: list[Coordinate],
@@ -118,8 +121,8 @@ class Network:
     ) -> tuple[NetworkState, float]:
         """One Gauss-Newton step towards bond vectors ``R_m @ shape`` and the asked coordinates.
 
-        Returns the new state and the largest displacement of the step (Angstrom). `proximal` penalises the step
-        instead of the distance from the undistorted structure.
+        `matrix` is `normal_matrix(weights)`. Returns the new state and the largest displacement of the step (Angstrom).
+        `proximal` penalises the step instead of the distance from the undistorted structure.
 
         The motif rotations w enter one 3x3 block each: they are eliminated first (Schur complement), which leaves a
         dense symmetric system of 3N + 6 unknowns.
@@ -131,7 +134,7 @@ class Network:
         aim = np.einsum("bij,bj->bi", rotation, shape)
         residual = aim - now
         w2 = weights * weights
-        matrix, right = self._normal(w2, residual)
+        right = self._pull(w2, residual)
         # motif rotations: d(bond) - w x aim = residual  ->  J_w = [aim]_x acting as -(w x aim) = aim x w
         cross = _cross_matrices(aim)
         block = np.zeros((motifs, 3, 3))
@@ -151,7 +154,8 @@ class Network:
                 weighted @ self._strained,
             )
         # rows of the asked coordinates
-        for asked in coordinates:
+        stacked = np.zeros((len(coordinates), size))
+        for number, asked in enumerate(coordinates):
             row, turn, value = np.zeros(size), np.zeros((len(asked.parts), 3)), 0.0
             share = 1.0 / len(asked.parts)
             for n, (index, rows, vectors) in enumerate(asked.parts):
@@ -162,15 +166,16 @@ class Network:
                 if self.periodic:
                     row[3 * sites :] += np.einsum("bk,bks->s", along, self._strained[rows])
                 if not asked.laboratory:
-                    turn[n] = -np.cross(now[rows], along).sum(axis=0)
+                    turn[n] = -_cross_sum(now[rows], along)
             off, s2 = asked.amplitude - value, asked.weight**2
-            matrix += s2 * np.outer(row, row)
+            stacked[number] = asked.weight * row
             right += s2 * off * row
             if not asked.laboratory:  # always one motif: the rotation blocks stay 3 x 3
                 index = asked.parts[0].motif
-                coupling[index] += s2 * np.outer(turn[0], row)
-                block[index] += s2 * np.outer(turn[0], turn[0])
+                coupling[index] += s2 * turn[0][:, None] * row
+                block[index] += s2 * turn[0][:, None] * turn[0]
                 force[index] += s2 * off * turn[0]
+        matrix = matrix + stacked.T @ stacked
         # penalties
         diagonal = np.einsum("ii->i", matrix)
         diagonal[: 3 * sites] += self._site**2
@@ -192,9 +197,9 @@ class Network:
         moved = float(np.abs(solution).max(initial=0.0))
         return NetworkState(u, strain, _rotations(turns) @ state.rotations), moved if bonds else 0.0
 
-    def _normal(self, w2: np.ndarray, residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Normal matrix and right-hand side of the bond rows in displacements and strain."""
-        sites = self._sites
+    def normal_matrix(self, weights: np.ndarray) -> np.ndarray:
+        """float64 [3N + 6, 3N + 6]: normal matrix of the bond rows in displacements and strain."""
+        sites, w2 = self._sites, weights * weights
         size = 3 * sites + 6
         laplacian = np.zeros((sites, sites))
         np.add.at(laplacian, (self.ligand, self.ligand), w2)
@@ -204,11 +209,6 @@ class Network:
         matrix = np.zeros((size, size))
         for x in range(3):
             matrix[x : 3 * sites : 3, x : 3 * sites : 3] = laplacian
-        right = np.zeros(size)
-        pull = np.zeros((sites, 3))
-        np.add.at(pull, self.ligand, w2[:, None] * residual)
-        np.add.at(pull, self.centre, -w2[:, None] * residual)
-        right[: 3 * sites] = pull.ravel()
         if self.periodic:
             strained = w2[:, None, None] * self._strained
             mixed = np.zeros((sites, 3, 6))
@@ -218,8 +218,17 @@ class Network:
             matrix[: 3 * sites, 3 * sites :] = mixed
             matrix[3 * sites :, : 3 * sites] = mixed.T
             matrix[3 * sites :, 3 * sites :] = np.einsum("bks,bkt->st", strained, self._strained)
-            right[3 * sites :] = np.einsum("bks,bk->s", strained, residual)
-        return matrix, right
+        return matrix
+
+    def _pull(self, w2: np.ndarray, residual: np.ndarray) -> np.ndarray:
+        """float64 [3N + 6]: right-hand side of the bond rows."""
+        sites = self._sites
+        weighted = w2[:, None] * residual
+        pull = np.zeros((sites, 3))
+        np.add.at(pull, self.ligand, weighted)
+        np.add.at(pull, self.centre, -weighted)
+        strain = np.einsum("bks,bk->s", self._strained, weighted) if self.periodic else np.zeros(6)
+        return np.concatenate([pull.ravel(), strain])
 
 
 def motif_strength(graph: MotifGraph) -> np.ndarray:
@@ -242,6 +251,12 @@ def _star(graph: MotifGraph, motif: Any) -> list[Any]:
     return own + [x for x in graph.neighbours[motif.centre] if x not in set(own)]
 
 
+def _cross_sum(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Sum of the cross products of rows (np.cross is slow on few rows)."""
+    m = a.T @ b
+    return np.array([m[1, 2] - m[2, 1], m[2, 0] - m[0, 2], m[0, 1] - m[1, 0]])
+
+
 def _cross_matrices(vectors: np.ndarray) -> np.ndarray:
     """[B, 3, 3] with out[b] @ w = vectors[b] x w."""
     out = np.zeros((len(vectors), 3, 3))
@@ -260,6 +275,25 @@ def _rotations(turns: np.ndarray) -> np.ndarray:
     sine = np.where(angle > 1e-6, np.sin(angle) / safe, 1.0)
     cosine = np.where(angle > 1e-6, (1.0 - np.cos(angle)) / safe**2, 0.5)
     return np.eye(3) + sine * k + cosine * (k @ k)
+
+
+@cache
+def _blas() -> Any:
+    """A handle on the BLAS threads, or None."""
+    try:
+        from threadpoolctl import ThreadpoolController
+    except ImportError:
+        return None
+    return ThreadpoolController()
+
+
+def one_thread() -> Any:
+    """A context with BLAS on one thread.
+
+    The systems are small: on a busy machine waiting threads cost a hundred times what they save, and one thread gives
+    the same bits everywhere.
+    """
+    return nullcontext() if _blas() is None else _blas().limit(limits=1, user_api="blas")
 
 
 def _solve_symmetric(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
