@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from pymatgen.core import Lattice, Molecule, Structure
 
+from motifdesk.motifs import bond_valence_sums
 from motifdesk.session import Session
 from motifdesk.session.contacts import contacts
 from motifdesk.structures import read
@@ -168,5 +169,7 @@ def test_bond_valence_is_read_out_and_an_overbonded_site_is_named():
     lengths = np.array([1.949] * 4 + [1.980] * 2) * 0.8 ** (1 / 3)
     expected = np.exp((1.815 - lengths) / 0.37).sum()
     assert squeezed["valence"].number == pytest.approx(expected, abs=0.1)
+    motif, graph = session.state.graph.motifs[session.state.selection.motif], session.state.graph
+    assert squeezed["valence"].number == pytest.approx(bond_valence_sums(session.state.arrays, graph)[motif.centre])
     assert squeezed["instability"].number > 0.5
     assert not squeezed.verdict.sane and "bond valence of Ti" in str(squeezed.verdict)

@@ -106,7 +106,7 @@ def motif_rows(sheet: Sheet, state: State) -> None:
     sheet.rows.append(Row("bond_lengths", "Bond lengths", span, "Å", "move", mean))
     sheet.number("baur", "Bond-length distortion (Baur)", bond_length_distortion(vectors), 4, "", "move")
     measure = shape_measure(state, motif, vectors) if mean > 0 else None
-    picked_valence(sheet, state, motif)
+    picked_valence(sheet, state, motif, lengths)
     sheet.number("csm", f"Distance from ideal {motif.shape} (CSM)", measure, 3, "", "move")
 
 
@@ -155,18 +155,30 @@ def _named(state: State, site: int) -> str:
     return f"{element_symbols()[state.arrays.numbers[site]]}{site}"
 
 
-def picked_valence(sheet: Sheet, state: State, motif: Motif) -> None:
-    """Tier "move": bond-valence sum of the picked motif's centre."""
-    from motifdesk.motifs import bond_valence_sums
+def picked_valence(sheet: Sheet, state: State, motif: Motif, lengths: np.ndarray) -> None:
+    """Tier "move": bond-valence sum of the picked motif's centre over its own bonds, with their ``lengths`` [k]."""
+    from motifdesk.motifs.valence import bond_valence
 
     graph = state.graph
-    if graph is None:
+    if graph is None or not any(graph.oxidation):
         return
-    total = bond_valence_sums(state.arrays, graph).get(motif.centre)
-    if total is not None:
-        expected = abs(graph.oxidation[motif.centre])
-        label = f"Bond valence of {_named(state, motif.centre)} (expected {expected:g})"
-        sheet.number("valence", label, total, 2, "v.u.", "move", abs(total - expected) > VALENCE_OFF)
+    centre = motif.centre
+    key = "sites that are ligands"
+    if key not in state.reference.scratch:
+        state.reference.scratch[key] = {x.site for m in graph.motifs for x in m.ligands}
+    if centre in state.reference.scratch[key]:
+        return  # its bonds belong to other motifs too; the sums of the "release" tier count them all
+    total = 0.0
+    for ligand, length in zip(motif.ligands, lengths, strict=True):
+        if graph.oxidation[centre] * graph.oxidation[ligand.site] < 0:
+            names = graph.element(centre), graph.element(ligand.site)
+            one = bond_valence(names[0], graph.oxidation[centre], names[1], float(length))
+            if one is None:
+                return
+            total += one
+    expected = abs(graph.oxidation[centre])
+    label = f"Bond valence of {_named(state, centre)} (expected {expected:g})"
+    sheet.number("valence", label, total, 2, "v.u.", "move", abs(total - expected) > VALENCE_OFF)
 
 
 def valence_rows(sheet: Sheet, state: State) -> None:

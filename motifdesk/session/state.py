@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from motifdesk.structures.arrays import AtomArrays, from_arrays, to_arrays
+from motifdesk.structures.arrays import AtomArrays, element_symbols, from_arrays, to_arrays
 from motifdesk.structures.errors import MotifDeskError, SessionError
 
 if TYPE_CHECKING:
@@ -235,13 +235,11 @@ class Change:
 
 def formula(numbers: Iterable[int]) -> str:
     """Reduced formula of atomic numbers, as pymatgen writes it."""
-    from pymatgen.core import Composition, Element
+    from pymatgen.core import Composition
 
-    counts: dict[str, int] = {}
-    for z in numbers:
-        symbol = Element.from_Z(int(z)).symbol
-        counts[symbol] = counts.get(symbol, 0) + 1
-    return Composition(counts).reduced_formula
+    symbols = element_symbols()
+    found, counts = np.unique(np.fromiter(numbers, dtype=np.int64), return_counts=True)
+    return Composition({symbols[z]: int(n) for z, n in zip(found, counts, strict=True)}).reduced_formula
 
 
 def first_state(structure: Structure | Molecule, label: str) -> State:
