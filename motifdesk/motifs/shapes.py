@@ -15,8 +15,9 @@ import numpy as np
 
 from .shape_table import SEPARATION, TABLE
 
-# starts refined for a motif that resembles the figure (csm below 3) and for one that does not
-_FEW, _MANY, _NEAR = 3, 10, math.sqrt(1.0 - 0.03)
+# starts that are assigned, and how many of the best are refined
+_STARTS, _REFINED = 32, 4
+_NEXT, _LAST = np.array([1, 2, 0]), np.array([2, 0, 1])
 
 
 @dataclass(frozen=True)
@@ -112,14 +113,20 @@ def match(ligands: np.ndarray, symbol: str) -> Match:
     k = len(p)
     if k == 1:
         return Match(symbol, shape_name(symbol), 0.0, (0,), _turn(ideal[0], ligands[0]))
-    perm, value = _permutation(ligands, ideal, p, q)
+    perm, value = _permutation(ligands, ideal, p, q, _flat(symbol))
     u, _, vt = np.linalg.svd(p.T @ q[perm])
     rotation = u @ vt
-    if np.linalg.matrix_rank(q, tol=1e-6) < 3 and np.linalg.det(rotation) < 0:
+    if _flat(symbol) and np.linalg.det(rotation) < 0:
         # flat figures: the axis across is free, take the proper rotation
         rotation = u @ np.diag([1.0, 1.0, -1.0]) @ vt
     measure = max(0.0, 100.0 * (1.0 - min(value, 1.0) ** 2))
     return Match(symbol, shape_name(symbol), measure, tuple(int(i) for i in perm), rotation)
+
+
+@cache
+def _flat(symbol: str) -> bool:
+    """Whether a figure with its centre lies in a plane."""
+    return bool(np.linalg.matrix_rank(_normalised(vertices(symbol)), tol=1e-6) < 3)
 
 
 def _turn(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -135,7 +142,8 @@ def _frames(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     x = a / np.linalg.norm(a, axis=-1, keepdims=True)
     y = b - (b * x).sum(-1, keepdims=True) * x
     y = y / np.linalg.norm(y, axis=-1, keepdims=True)
-    return np.stack([x, y, np.cross(x, y)], axis=-1)
+    z = x[..., _NEXT] * y[..., _LAST] - x[..., _LAST] * y[..., _NEXT]  # np.cross is slow on few rows
+    return np.stack([x, y, z], axis=-1)
 
 
 @cache
@@ -149,12 +157,15 @@ def _ideal_frames(symbol_points: bytes, k: int) -> tuple[np.ndarray, np.ndarray]
     return _frames(ideal[i[keep]], ideal[j[keep]]), cosine[keep]
 
 
-def _permutation(ligands: np.ndarray, ideal: np.ndarray, p: np.ndarray, q: np.ndarray) -> tuple[np.ndarray, float]:
+def _permutation(
+    ligands: np.ndarray, ideal: np.ndarray, p: np.ndarray, q: np.ndarray, flat: bool
+) -> tuple[np.ndarray, float]:
     """Ideal vertex of each ligand that maximises the sum of singular values of p^T q, and that sum.
 
     Starts: the frame of one or two ligand pairs laid on every similar pair of ideal vertices; the best starts are
     refined by turns of assignment (Hungarian) and rotation (Kabsch) until nothing changes.
     """
+    from scipy.linalg.lapack import dgesdd
     from scipy.optimize import linear_sum_assignment
 
     k = len(p)
@@ -173,29 +184,28 @@ def _permutation(ligands: np.ndarray, ideal: np.ndarray, p: np.ndarray, q: np.nd
     rotations = np.concatenate(turns) if turns else np.zeros((0, 3, 3))
     if not len(rotations):  # collinear figures, or a motif unlike any
         rotations = np.stack([_turn(v, ligands[0]) for v in ideal])
-    if np.linalg.matrix_rank(q, tol=1e-6) == 3 and k < 9:
+    if not flat and k < 9:
         rotations = np.concatenate([rotations, rotations @ np.diag([1.0, 1.0, -1.0])])
     overlap = (p @ rotations) @ q.T
     bound = np.minimum(overlap.max(axis=2).sum(axis=1), overlap.max(axis=1).sum(axis=1))
     order = np.argsort(-bound, kind="stable")
-    best, best_value, seen = np.arange(k), -1.0, set()
-    tried = 0
-    for n in order:
+    starts: dict[bytes, np.ndarray] = {}
+    for n in order[:_STARTS]:
         perm = linear_sum_assignment(overlap[n], maximize=True)[1]
-        if perm.tobytes() in seen:
-            continue
-        value = -1.0
+        starts.setdefault(perm.tobytes(), perm)
+    perms = np.array(list(starts.values()))
+    values = np.linalg.svd(p.T @ q[perms], compute_uv=False).sum(axis=1)
+    best, best_value = perms[0], -1.0
+    for n in np.argsort(-values, kind="stable")[:_REFINED]:
+        perm, value = perms[n], -1.0
         for _ in range(20):
-            seen.add(perm.tobytes())
-            u, s, vt = np.linalg.svd(p.T @ q[perm])
+            u, s, vt, _info = dgesdd(p.T @ q[perm])
             if s.sum() <= value + 1e-12:
                 break
             value = float(s.sum())
             if value > best_value + 1e-12:
                 best, best_value = perm, value
             perm = linear_sum_assignment(p @ (u @ vt) @ q.T, maximize=True)[1]
-        tried += 1
-        near = best_value > _NEAR
-        if tried >= (_FEW if near else _MANY) or 1.0 - best_value < 1e-9:
+        if 1.0 - best_value < 1e-9:
             break
     return best, best_value
