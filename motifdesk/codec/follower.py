@@ -110,11 +110,12 @@ class Follower:
         goal = torch.from_numpy(root[GEOMETRY].astype(np.float64))[None].to(self._device)
         goal = goal[:, -128:] if blind else goal
         lattice = self._lattice_target(root)
-        before, cells_before = self._positions, self._cells
+        before = self._positions
+        self._damping = min(self._damping, 0.3)  # what a settled target taught about steps says little about a new one
         if self._known is None or self._known[0].shape[1] != goal.shape[1]:
             self._known = self._evaluate(self._positions, self._cells, blind)
         for _ in range(max(1, steps)):
-            if not self._advance(goal, lattice, before, cells_before, blind):
+            if not self._advance(goal, lattice, before, blind):
                 break
         residual = float((self._known[0] - goal).square().mean())
         moved = float((self._positions - before).norm(dim=-1).max())
@@ -142,16 +143,14 @@ class Follower:
         block[1] += np.log(max(float(_fractions(self.numbers) @ cubes), 1e-3) / max(float(fractions @ cubes), 1e-3))
         return LatticeTarget(block, volume=_VOLUME_WEIGHT, shape=0.0)
 
-    def _advance(
-        self, goal: Tensor, lattice: LatticeTarget | None, before: Tensor, cells_before: Tensor | None, blind: bool
-    ) -> bool:
+    def _advance(self, goal: Tensor, lattice: LatticeTarget | None, before: Tensor, blind: bool) -> bool:
         """One damped step; False when nothing is left to gain."""
         assert self._known is not None
         code, slope = self._known
         n = len(self.numbers)
         width = goal.shape[1]
         difference = code - goal
-        if float(difference.square().mean()) < 1e-13:
+        if float(difference.square().mean()) < 1e-11:
             return False
         hessian = slope.mT @ slope / width
         gradient = (slope.mT @ difference[..., None])[..., 0] / width
@@ -180,7 +179,7 @@ class Follower:
             new = (trial[0] - goal).square().mean(-1) + penalties(self._geometry, positions, cells, lattice)
             if bool(torch.isfinite(new).all()) and float(new) < float(cost):
                 self._positions, self._cells, self._known = positions, cells, trial
-                self._damping = max(self._damping * 0.4, 1e-3)
+                self._damping = max(self._damping * 0.4, 1e-4)
                 return True
             self._damping = min(self._damping * 6.0, 1e4)
             if float(move.abs().max()) < 1e-7:

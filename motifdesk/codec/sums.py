@@ -7,7 +7,9 @@ import warnings
 import torch
 from torch import Tensor
 
-warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+with warnings.catch_warnings():  # torch says once per process that sparse matrices are in beta; said here, unheard
+    warnings.simplefilter("ignore")
+    torch.sparse_csr_tensor(torch.tensor([0, 1]), torch.tensor([0]), torch.ones(1), (1, 1))
 _HAS_SPARSE = torch.backends.mkl.is_available()  # products of sparse CPU matrices come from MKL
 
 
