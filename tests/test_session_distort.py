@@ -170,3 +170,50 @@ def test_releasing_warm_caches_changes_nothing(session):
     session.distort({mode: 0.0})
     after = session.distort({mode: 0.05}).arrays.positions
     np.testing.assert_allclose(after, before, atol=1e-6)
+
+
+def test_a_molecule_is_distorted_saved_and_replayed(tmp_path):
+    session = Session("benzene.xyz", codec=None, atlas=None)
+    session.select(0)
+    mode = session.state.modes[0]
+    before = session.state.arrays
+    after = session.distort({mode: 0.05}).arrays
+    assert after.cell is None and np.abs(after.positions - before.positions).max() > 0.01
+    again = Session.load(session.save(tmp_path / "benzene.json"), codec=None, atlas=None)
+    assert (again.state.arrays.positions == after.positions).all()
+    assert again.replay().exact
+
+
+def test_a_distortion_shown_by_one_thread_is_read_whole_by_another(session):
+    """Positions and cell of every state seen belong to the amplitude it carries."""
+    import threading
+
+    mode = stretches(session)[1]
+    known = {0.0: session.state.arrays}
+    for amplitude in (0.02, 0.04, 0.06):
+        known[amplitude] = session.distort({mode: amplitude}).arrays
+    stop, torn = threading.Event(), []
+
+    def watch():
+        while not stop.is_set():
+            state = session.state
+            want = known[state.amplitudes.get(mode.key, 0.0)]
+            if np.abs(state.arrays.positions - want.positions).max() > 1e-9:
+                torn.append(state)
+            if np.abs(state.arrays.cell - want.cell).max() > 1e-9:
+                torn.append(state)
+
+    def edit():
+        for amplitude in (0.02, 0.06, 0.04, 0.0) * 3:
+            session.distort({mode: amplitude})
+
+    watcher, editor = threading.Thread(target=watch), threading.Thread(target=edit)
+    watcher.start()
+    editor.start()
+    for _ in range(12):
+        session.distort({mode: 0.04})
+        session.undo()
+    editor.join()
+    stop.set()
+    watcher.join()
+    assert not torn

@@ -173,3 +173,7 @@ def test_bond_valence_is_read_out_and_an_overbonded_site_is_named():
     assert squeezed["valence"].number == pytest.approx(bond_valence_sums(session.state.arrays, graph)[motif.centre])
     assert squeezed["instability"].number > 0.5
     assert not squeezed.verdict.sane and "bond valence of Ti" in str(squeezed.verdict)
+
+
+def test_a_molecule_has_its_full_formula():
+    assert Session("benzene.xyz", codec=None, atlas=None).readouts()["formula"].value.startswith("C6H6 ")

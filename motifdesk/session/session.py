@@ -47,7 +47,7 @@ class Session(Engine):
         self.services = Services(codec, atlas)
         state = first_state(opened, "Open")
         if name is None:
-            name = Path(structure).stem if isinstance(structure, (str, Path)) else formula(state.arrays.numbers)
+            name = Path(structure).stem if isinstance(structure, (str, Path)) else formula(state.arrays)
         state = replace(state, label=f"Open {name}")
         edit = Edit(state.label, "open", frozen_mapping({"name": name}), None, 0, self.services.versions("open"))
         self.identity = uuid.uuid4().hex

@@ -8,7 +8,7 @@ selection and amplitudes of the same instant.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -211,8 +211,8 @@ class State:
 
     @property
     def formula(self) -> str:
-        """Reduced formula."""
-        return formula(self.arrays.numbers)
+        """Reduced formula of a crystal, full formula of a molecule."""
+        return formula(self.arrays)
 
     def __repr__(self) -> str:
         kind = "preview" if self.preview else "state"
@@ -233,12 +233,14 @@ class Change:
     action: str = "edit"
 
 
-def formula(numbers: Iterable[int]) -> str:
-    """Reduced formula of atomic numbers, as pymatgen writes it."""
+def formula(arrays: AtomArrays) -> str:
+    """Crystals: reduced formula as pymatgen writes it; molecules: full formula in Hill order."""
+    if not arrays.is_crystal:
+        return arrays.formula
     from pymatgen.core import Composition
 
     symbols = element_symbols()
-    found, counts = np.unique(np.fromiter(numbers, dtype=np.int64), return_counts=True)
+    found, counts = np.unique(arrays.numbers, return_counts=True)
     return Composition({symbols[z]: int(n) for z, n in zip(found, counts, strict=True)}).reduced_formula
 
 

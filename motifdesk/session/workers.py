@@ -239,7 +239,7 @@ class SetStructure(Worker):
 
         new = structure_from_dict(structure) if isinstance(structure, Mapping) else read(structure)
         state = rebased(self.origin, to_arrays(new), new)
-        return Draft(state, f"Set {formula(state.arrays.numbers)}", {"structure": plain_dict(new)})
+        return Draft(state, f"Set {formula(state.arrays)}", {"structure": plain_dict(new)})
 
     def finish(self, draft: Draft) -> Draft:
         """Another structure has other motifs: nothing stays picked."""
