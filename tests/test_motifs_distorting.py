@@ -222,3 +222,24 @@ def test_bad_amplitudes_and_modes_are_refused(iridate):
         distorter.solve({"breathing": 0.1})
     with pytest.raises(MotifDeskError, match="24"):
         Distorter(read("NaCl.cif"), graph)
+
+
+@pytest.mark.parametrize("name", ["graphite", "heusler"])
+def test_contradictory_requests_bend_and_do_not_collapse_the_cell(name):
+    if name == "graphite":
+        made = Structure.from_spacegroup(
+            "P6_3/mmc", Lattice.hexagonal(2.461, 6.708), ["C", "C"], [[0, 0, 0.25], [1 / 3, 2 / 3, 0.25]]
+        )
+    else:
+        made = Structure.from_spacegroup(
+            "Fm-3m", Lattice.cubic(6.0), ["Ge", "Ta", "Tc"], [[0, 0, 0], [0.5, 0.5, 0.5], [0.25, 0.25, 0.25]]
+        ).get_primitive_structure()
+    graph = find_motifs(made)
+    distorter = Distorter(made, graph)
+    for scope in ("motif", "orbit"):
+        for mode in distortion_modes(made, 0, scope, graph=graph):
+            solved = distorter.solve({mode: 0.1})
+            change = np.linalg.det(solved.cell) / made.volume
+            assert 0.6 < change < 1.6, mode.key
+            assert np.isfinite(solved.positions).all() and np.isfinite(solved.achieved[mode.key])
+            assert abs(solved.achieved[mode.key]) < 0.2

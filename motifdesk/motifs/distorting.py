@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,9 +28,14 @@ from .graph import MotifGraph
 from .modes import Mode, mode_by_key
 from .network import Coordinate, Network, Part, _cross_sum, one_thread
 
-_STIFF = 300.0  # weight of the asked coordinates against one bond of a stiff motif
+# weights of the asked coordinates against one bond of a stiff motif, tried in turn until the answer is sane: a request
+# that contradicts the network must bend, not the network
+_STIFF = (300.0, 10.0, 1.0)
+#: What is sane: principal strains; how far a motif may be from its wanted shape, Angstrom, plus half the amplitude.
+_SANE_STRAIN, _SANE_COST = 0.2, 0.25
 _EVEN = 0.003  # weight of each motif's own turn when the mean turn of many is asked for
-_SITE, _STRAIN = 0.01, 0.02  # weights per Angstrom of displacement and, times 1 Angstrom, of strain
+_SITE = 0.01  # weight of a site's displacement
+_STRAIN = 1e-3  # penalty on strain as a share of the network's own stiffness against it
 _STEPS, _PROXIMAL = 3, 2
 _LARGEST_TURN = math.sin(math.radians(60.0))
 #: A motif has lost a ligand when a bond is longer than this multiple of what the asked shape has.
@@ -44,7 +49,7 @@ class Distorted:
     positions float64 [N, 3] and cell float64 [3, 3] (None for molecules), Angstrom, in the site order of the structure.
     achieved: mode key -> amplitude reached, mean over the targets. cost: float64 [m], for each motif of the graph the
     root mean square distance (Angstrom) of its ligands from the shape it should have, after the best rotation.
-    converged: the last step moved nothing by more than 1e-3 Angstrom and no ligand left its motif.
+    converged: the last step moved nothing by more than 1e-3 Angstrom, no ligand left its motif and the cell is sane.
     """
 
     positions: np.ndarray
@@ -69,7 +74,7 @@ class Distorter:
                 where="Distorter",
                 remedy="find the motifs of this structure first",
             )
-        self.network = Network(self.arrays, self.graph, site_weight=_SITE, strain_weight=_STRAIN)
+        self.network = Network(self.arrays, self.graph, site_weight=_SITE, strain_share=_STRAIN)
         self._modes: dict[str, Mode] = {}
 
     def mode(self, mode: Mode | str) -> Mode:
@@ -110,6 +115,7 @@ class Distorter:
         net = self.network
         shape, weights = net.start.copy(), net.weights.copy()
         coordinates: list[Coordinate] = []
+        largest = max(abs(q) for _, q in active)
         for mode, q in active:
             parts = [Part(index, net.rows_of(index, len(vectors)), vectors) for index, vectors in mode.targets]
             for part in parts:
@@ -117,18 +123,29 @@ class Distorter:
             if mode.block != "rotation":
                 for part in parts:
                     shape[part.rows] += q * part.vectors
-                coordinates += [Coordinate(False, (part,), q, _STIFF) for part in parts]
+                coordinates += [Coordinate(False, (part,), q, _STIFF[0]) for part in parts]
                 continue
             reach = min(_turn_per_amplitude(net.start[part.rows], part.vectors) for part in parts)
             if reach:  # beyond 60 degrees a projection no longer says how far a motif has turned
                 q = math.copysign(min(abs(q), _LARGEST_TURN * reach), q)
             # Only the mean turn is asked for: in coupled tilts (a+b-b-) those of single motifs differ to second order.
-            coordinates.append(Coordinate(True, tuple(parts), q, _STIFF))
+            coordinates.append(Coordinate(True, tuple(parts), q, _STIFF[0]))
             coordinates += [Coordinate(True, (part,), q, _EVEN) for part in parts if len(parts) > 1]
-        state, matrix = net.rest(), net.normal_matrix(weights)
-        step = np.inf
-        for n in range(_STEPS + _PROXIMAL):
-            state, step = net.step(state, matrix, shape, weights, coordinates, proximal=n >= _STEPS)
+        matrix = net.normal_matrix(weights)
+        for stiff in _STIFF:
+            asked = [replace(c, weight=min(c.weight, stiff)) for c in coordinates]
+            state, step = net.rest(), np.inf
+            for n in range(_STEPS + _PROXIMAL):
+                state, step = net.step(state, matrix, shape, weights, asked, proximal=n >= _STEPS)
+                if not step < 100.0:
+                    break
+            sane = (
+                step < 1e-3
+                and np.abs(net.principal_strains(state)).max() < _SANE_STRAIN
+                and net.cost(net.turned(state) - shape).max(initial=0.0) < _SANE_COST + 0.5 * largest
+            )
+            if sane:
+                break
         positions, cell = net.positions(state), net.cell(state)
         turned, seen = net.turned(state), net.vectors(state)
         achieved = {}
@@ -150,7 +167,7 @@ class Distorter:
         wanted_length = np.linalg.norm(shape, axis=1)
         length = np.linalg.norm(turned, axis=1)
         kept = bool((length <= _LOST * np.maximum(wanted_length, np.linalg.norm(net.start, axis=1))).all())
-        return Distorted(positions, cell, achieved, cost, bool(kept and step < 1e-3))
+        return Distorted(positions, cell, achieved, cost, bool(kept and sane))
 
 
 def _turn_per_amplitude(start: np.ndarray, vectors: np.ndarray) -> float:

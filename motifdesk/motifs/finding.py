@@ -77,17 +77,8 @@ def _crystal(structure: Any, arrays: Any, tolerance: float) -> MotifGraph:
 
 
 def _refuse_overlap(neighbours: NeighbourList, arrays: Any, symbols: list[str]) -> None:
-    for site in range(len(arrays)):
-        shell = neighbours.shell(site, 1.0)
-        # an atom exactly on another one is at distance zero, which the shell leaves out: look at the coordinates
-        if len(shell.distances) and shell.distances[0] < _CLOSEST:
-            _overlap(arrays, symbols, site, int(shell.sites[0]), float(shell.distances[0]))
-    wrapped = np.round(arrays.fractional % 1.0, 5) % 1.0
-    _, first, count = np.unique(wrapped, axis=0, return_index=True, return_counts=True)
-    if count.max(initial=1) > 1:
-        where = wrapped[first[int(np.argmax(count))]]
-        a, b = np.flatnonzero((wrapped == where).all(axis=1))[:2]
-        _overlap(arrays, symbols, int(a), int(b), 0.0)
+    for a, b, distance in neighbours.closer_than(_CLOSEST):
+        _overlap(arrays, symbols, a, b, distance)
 
 
 def _overlap(arrays: Any, symbols: list[str], a: int, b: int, distance: float) -> None:

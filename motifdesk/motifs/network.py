@@ -56,7 +56,7 @@ class Network:
     start: float64 [B, 3], bond vectors of the undistorted structure, motif after motif. weights: float64 [B].
     """
 
-    def __init__(self, arrays: AtomArrays, graph: MotifGraph, *, site_weight: float, strain_weight: float) -> None:
+    def __init__(self, arrays: AtomArrays, graph: MotifGraph, *, site_weight: float, strain_share: float) -> None:
         self.arrays = arrays
         self.periodic = arrays.cell is not None
         cell = np.asarray(arrays.cell) if self.periodic else np.zeros((3, 3))
@@ -72,9 +72,11 @@ class Network:
         strength = motif_strength(graph)
         self.weights = np.repeat(strength, sizes)
         self.stiffest = 1.0
-        self._site, self._strain = site_weight, strain_weight
+        self._site = site_weight
         self._sites, self._motifs = len(arrays), len(stars)
         self._strained = np.einsum("bi,sij->bjs", self.start, _STRAINS)  # [B, 3, 6]: d(bond) / d(strain)
+        own = float(((self.weights[:, None, None] * self._strained) ** 2).sum()) / 6.0
+        self._strain = np.sqrt(max(strain_share * own, 1e-6))
 
     def rest(self) -> NetworkState:
         return NetworkState(np.zeros((self._sites, 3)), np.zeros(6), np.tile(np.eye(3), (self._motifs, 1, 1)))
@@ -103,6 +105,10 @@ class Network:
         if not self.periodic:
             return None
         return np.asarray(self.arrays.cell) @ (np.eye(3) + np.einsum("s,sij->ij", state.strain, _STRAINS))
+
+    def principal_strains(self, state: NetworkState) -> np.ndarray:
+        """float64 [3], ascending."""
+        return np.linalg.eigvalsh(np.einsum("s,sij->ij", state.strain, _STRAINS))
 
     def cost(self, off: np.ndarray) -> np.ndarray:
         """float64 [m]: root mean square of `off` [B, 3] over the bonds of each motif; 0 for motifs without bonds."""

@@ -111,6 +111,20 @@ class NeighbourList:
             self._cache[radius] = points[keep], images[keep], sites[keep]
         return self._cache[radius]
 
+    def closer_than(self, radius: float) -> list[tuple[int, int, float]]:
+        """The first pair of sites (a, b, Angstrom) nearer than `radius`, which must be far below the lattice vectors'
+        lengths; empty when there is none."""
+        for start in range(0, len(self._reduced), 256):
+            delta = self._reduced[start : start + 256, None] - self._reduced[None]
+            delta = (delta - np.rint(delta)) @ self._short
+            squared = np.einsum("abx,abx->ab", delta, delta)
+            rows = np.arange(len(squared))
+            squared[rows, rows + start] = np.inf
+            a, b = np.unravel_index(int(np.argmin(squared)), squared.shape)
+            if squared[a, b] < radius * radius:
+                return [(int(a) + start, int(b), float(np.sqrt(squared[a, b])))]
+        return []
+
     def shell(self, site: int, radius: float) -> Shell:
         """Every neighbour of `site` within `radius` Angstrom, nearest first; the site itself is left out."""
         points, images, sites = self._cloud(radius)
