@@ -46,8 +46,35 @@ def niggli_cell(cell: NDArray, positions: NDArray | None = None) -> tuple[NDArra
         )
     _, transformation = moyopy.niggli_reduce(cell.tolist())
     matrix = np.rint(np.array(transformation, dtype=np.float64)).T
+    matrix = _settle_signs(matrix, matrix @ cell)
     # the integer matrix applied to the input keeps full precision; the returned basis is only used through it
     return matrix @ cell, matrix
+
+
+def _settle_signs(matrix: NDArray, reduced: NDArray) -> NDArray:
+    """All angles acute where one of them is a right angle.
+
+    With a right angle the reduced form leaves the signs of the other two products to rounding (types I and II of the
+    Niggli form touch there): the block would jump under noise of 1e-8.
+    """
+    lengths = np.linalg.norm(reduced, axis=1)
+    cosines = reduced @ reduced.T / np.outer(lengths, lengths)
+    pairs = ((1, 2), (0, 2), (0, 1))
+    values = np.array([cosines[p] for p in pairs])
+    small = np.abs(values) < 1e-3
+    if not small.any():
+        return matrix
+    best = max(
+        itertools.product((1, -1), repeat=3),
+        key=lambda s: (
+            sum(v * s[i] * s[j] > 0 for v, flat, (i, j) in zip(values, small, pairs, strict=True) if not flat),
+            s,
+        ),
+    )
+    signs = np.array(best, dtype=np.float64)
+    if np.prod(signs) < 0:  # inverting all three changes no angle and restores the handedness
+        signs = -signs
+    return signs[:, None] * matrix
 
 
 def cell_to_block(cell: NDArray | None, natoms: int) -> NDArray:
