@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from .voronoi import SEARCH_RADIUS, NeighbourList, Shell, voronoi_faces
+from .voronoi import SEARCH_RADIUS, NeighbourList, Shell, VoronoiFaces, voronoi_faces
 
 _X_DIFF_WEIGHT = 3.0
 _LOW, _HIGH = 0.5, 1.0  # Angstrom beyond the sum of the radii
@@ -26,7 +26,7 @@ def radius(symbol: str, oxidation: float) -> float:
     if oxidation == 0:
         return default_radius(symbol)
     element = Element(symbol)
-    radii = element.ionic_radii
+    radii: dict[float, float] = dict(element.ionic_radii)
     if oxidation in radii:
         return float(radii[oxidation])
     low, high = math.floor(oxidation), math.ceil(oxidation)
@@ -82,7 +82,7 @@ def neighbour_sets(
     return out
 
 
-def _cell(neighbours: NeighbourList, site: int):
+def _cell(neighbours: NeighbourList, site: int) -> tuple[Shell, VoronoiFaces | None]:
     reach = SEARCH_RADIUS
     for _ in range(12):
         shell = neighbours.shell(site, reach)
@@ -93,7 +93,9 @@ def _cell(neighbours: NeighbourList, site: int):
     return Shell(*(np.zeros(s) for s in ((0,), (0, 3), (0, 3), (0,)))), None
 
 
-def choose(faces, distances: np.ndarray, x_centre: float, x_near: np.ndarray, diameter: np.ndarray) -> np.ndarray:
+def choose(
+    faces: VoronoiFaces, distances: np.ndarray, x_centre: float, x_near: np.ndarray, diameter: np.ndarray
+) -> np.ndarray:
     """Indices into the faces of the chosen neighbours, heaviest first (CrystalNN.get_nn_data)."""
     # pymatgen divides by the largest solid angle first; the later normalisation makes that immaterial
     weight = faces.solid_angle * np.divide(

@@ -99,7 +99,7 @@ def _split(group: PointGroup, action: np.ndarray, block: str, basis: np.ndarray)
     counts: dict[str, int] = {}
     out = []
     for _, name, space in named:
-        for vector in _aligned(group, reduced, space, basis, action).T:
+        for vector in _aligned(group, reduced, space, basis).T:
             vectors = _signed(vector.reshape(-1, 3), group, block)
             vectors[np.abs(vectors) < 1e-12] = 0.0
             vectors.setflags(write=False)
@@ -108,7 +108,7 @@ def _split(group: PointGroup, action: np.ndarray, block: str, basis: np.ndarray)
     return out
 
 
-def _aligned(group: PointGroup, reduced: np.ndarray, space: np.ndarray, basis: np.ndarray, action: np.ndarray):
+def _aligned(group: PointGroup, reduced: np.ndarray, space: np.ndarray, basis: np.ndarray) -> np.ndarray:
     """Partners [3k, d] of one irrep: eigenvectors of the principal rotation's symmetric part, ties split by the
     two-fold axis (or mirror) along x: for an octahedron's Eg that is (Q3, Q2)."""
     if space.shape[1] == 1:

@@ -84,7 +84,7 @@ def measure_motif(structure: Any, motif: Motif) -> Measures | None:
         return None
     lengths = np.linalg.norm(ligands, axis=1)
     known = not motif.symbol.startswith("?") and lengths.min() > 1e-6
-    octahedron = octahedral_parameters(ligands) if motif.symbol == "O:6" else None
+    zeta, delta, sigma, theta = octahedral_parameters(ligands) if motif.symbol == "O:6" else (None,) * 4
     return Measures(
         float(lengths.mean()),
         float(lengths.min()),
@@ -94,7 +94,10 @@ def measure_motif(structure: Any, motif: Motif) -> Measures | None:
         quadratic_elongation(ligands, motif.symbol) if known else None,
         bond_angle_variance(ligands, motif.symbol) if known else None,
         csm(ligands, motif.symbol) if known else None,
-        *(octahedron or (None,) * 4),
+        zeta,
+        delta,
+        sigma,
+        theta,
         van_vleck(ligands) if motif.symbol == "O:6" else None,
     )
 

@@ -220,9 +220,9 @@ class Network:
             mixed = np.zeros((sites, 3, 6))
             np.add.at(mixed, self.ligand, strained)
             np.add.at(mixed, self.centre, -strained)
-            mixed = mixed.reshape(3 * sites, 6)
-            matrix[: 3 * sites, 3 * sites :] = mixed
-            matrix[3 * sites :, : 3 * sites] = mixed.T
+            flat = mixed.reshape(3 * sites, 6)
+            matrix[: 3 * sites, 3 * sites :] = flat
+            matrix[3 * sites :, : 3 * sites] = flat.T
             matrix[3 * sites :, 3 * sites :] = np.einsum("bks,bkt->st", strained, self._strained)
         return matrix
 

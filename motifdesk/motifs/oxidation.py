@@ -21,7 +21,7 @@ def oxidation_states(structure: Any) -> tuple[float, ...]:
     """
     own = [getattr(site.specie, "oxi_state", None) for site in structure]
     if all(state is not None for state in own):
-        return tuple(float(state) for state in own)
+        return tuple(float(state) for state in own if state is not None)
     states = guess(structure.composition.element_composition.reduced_formula)
     return tuple(states.get(_symbol(site.specie), 0.0) for site in structure)
 

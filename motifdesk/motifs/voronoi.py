@@ -177,7 +177,7 @@ def voronoi_faces(vectors: np.ndarray, distances: np.ndarray) -> VoronoiFaces | 
     weight = np.bincount(face, minlength=k)
     # an inner point of the (convex) face: the mean of its edges' ends
     centre = np.stack([np.bincount(face, 0.5 * (a[:, x] + b[:, x]), minlength=k) for x in range(3)], axis=1)
-    centre /= np.maximum(weight, 1)[:, None]
+    centre = centre / np.maximum(weight, 1)[:, None]
     m = centre[face]
     area = 0.5 * np.linalg.norm(np.cross(a - m, b - m), axis=1)
     la, lb, lm = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1), np.linalg.norm(m, axis=1)
