@@ -26,7 +26,7 @@ def radius(symbol: str, oxidation: float) -> float:
     if oxidation == 0:
         return default_radius(symbol)
     element = Element(symbol)
-    radii: dict[float, float] = dict(element.ionic_radii)
+    radii = {float(q): float(r) for q, r in element.ionic_radii.items()}
     if oxidation in radii:
         return float(radii[oxidation])
     low, high = math.floor(oxidation), math.ceil(oxidation)

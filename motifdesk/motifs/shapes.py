@@ -113,7 +113,7 @@ def match(ligands: np.ndarray, symbol: str) -> Match:
     k = len(p)
     if k == 1:
         return Match(symbol, shape_name(symbol), 0.0, (0,), _turn(ideal[0], ligands[0]))
-    perm, value = _permutation(ligands, ideal, p, q, _flat(symbol))
+    perm, value = _permutation(ligands, ideal, p, q)
     u, _, vt = np.linalg.svd(p.T @ q[perm])
     rotation = u @ vt
     if _flat(symbol) and np.linalg.det(rotation) < 0:
@@ -147,19 +147,32 @@ def _frames(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 @cache
-def _ideal_frames(symbol_points: bytes, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Frames on all ordered pairs of not collinear vertices, and the cosine between the two vertices."""
+def _ideal_frames(symbol_points: bytes, k: int) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Frames on ordered pairs of not collinear vertices, one of each set that the figure's rotations make equivalent;
+    the cosine between the two vertices; whether the figure is its own mirror image."""
     ideal = np.frombuffer(symbol_points).reshape(k, 3)
     unit = ideal / np.linalg.norm(ideal, axis=1, keepdims=True)
     i, j = (x.ravel() for x in np.meshgrid(np.arange(k), np.arange(k), indexing="ij"))
     cosine = (unit[i] * unit[j]).sum(1)
     keep = (i != j) & (np.abs(cosine) < 0.98)
-    return _frames(ideal[i[keep]], ideal[j[keep]]), cosine[keep]
+    frames = _frames(ideal[i[keep]], ideal[j[keep]])
+    if not len(frames):
+        return frames, cosine[keep], True
+    cosine = cosine[keep]
+    # pairs in one half plane have one frame, but not one angle
+    keys = [(_signature(ideal @ frame), round(float(c), 3)) for frame, c in zip(frames, cosine, strict=True)]
+    chosen = sorted({key: n for n, key in reversed(list(enumerate(keys)))}.values())
+    mirrored = _signature(ideal @ frames[0] @ np.diag([1.0, 1.0, -1.0]))
+    return frames[chosen], cosine[chosen], any(signature == mirrored for signature, _ in keys)
 
 
-def _permutation(
-    ligands: np.ndarray, ideal: np.ndarray, p: np.ndarray, q: np.ndarray, flat: bool
-) -> tuple[np.ndarray, float]:
+def _signature(points: np.ndarray) -> bytes:
+    """The same for the same set of points in any order."""
+    rounded = np.round(points, 3) + 0.0
+    return rounded[np.lexsort(rounded.T)].tobytes()
+
+
+def _permutation(ligands: np.ndarray, ideal: np.ndarray, p: np.ndarray, q: np.ndarray) -> tuple[np.ndarray, float]:
     """Ideal vertex of each ligand that maximises the sum of singular values of p^T q, and that sum.
 
     Starts: the frame of one or two ligand pairs laid on every similar pair of ideal vertices; the best starts are
@@ -170,7 +183,7 @@ def _permutation(
 
     k = len(p)
     unit = ligands / np.linalg.norm(ligands, axis=1, keepdims=True)
-    frames, cosine = _ideal_frames(ideal.tobytes(), k)
+    frames, cosine, achiral = _ideal_frames(ideal.tobytes(), k)
     turns = []
     if len(frames):
         across = np.abs(unit @ unit.T)
@@ -184,7 +197,7 @@ def _permutation(
     rotations = np.concatenate(turns) if turns else np.zeros((0, 3, 3))
     if not len(rotations):  # collinear figures, or a motif unlike any
         rotations = np.stack([_turn(v, ligands[0]) for v in ideal])
-    if not flat and k < 9:
+    if not achiral:
         rotations = np.concatenate([rotations, rotations @ np.diag([1.0, 1.0, -1.0])])
     overlap = (p @ rotations) @ q.T
     bound = np.minimum(overlap.max(axis=2).sum(axis=1), overlap.max(axis=1).sum(axis=1))
