@@ -240,8 +240,8 @@ class Codec:
         exclude: Iterable[str] = (),
         seed: int = 0,
         progress: Callable[[dict[str, Any]], object] | None = None,
-        max_proposals: int = 8,
-        free_rounds: int = 2,
+        max_proposals: int = 16,
+        free_rounds: int = 8,
         max_seconds: float | None = 20.0,
         snap: float | None = None,
     ) -> list[Decoded]:
@@ -253,7 +253,7 @@ class Codec:
             exclude: ids ("mp-149" or "mp_20/mp-149") that may not be proposed, for honest benchmarks.
             seed: of the random starts; the same seed gives the same result unless the time runs out.
             progress: called with a dict (stage, tried, residual, converged, seconds, index, of) after each batch.
-            max_proposals: corpus proposals that are refined. free_rounds: rounds of 200 random starts.
+            max_proposals: corpus proposals that are refined. free_rounds: rounds of 60 random starts, 8 refined of each.
             max_seconds: per structure, checked between batches; ``None``: no limit.
             snap: Angstrom; average atoms and cell over the symmetry found at this tolerance (declared, off by default).
         """

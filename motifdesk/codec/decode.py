@@ -89,8 +89,8 @@ def decode_one(
     exclude: Sequence[str] = (),
     seed: int = 0,
     progress: Callable[[dict[str, Any]], object] | None = None,
-    max_proposals: int = 8,
-    free_rounds: int = 2,
+    max_proposals: int = 16,
+    free_rounds: int = 8,
     max_seconds: float | None = 20.0,
     snap: float | None = None,
     device: torch.device | str = "cpu",
@@ -144,16 +144,17 @@ def _decode(
         distance = float(found.distance[0]) if len(found) else distance
         # the first two starts win most of the time: the others wait until these have failed
         search.run(found.take(slice(0, 2)), "corpus", steps=10)
-        search.run(found.take(slice(2, None)), "corpus", steps=10)
+        search.run(found.take(slice(2, 8)), "corpus", steps=10)
+        search.run(found.take(slice(8, None)), "corpus", steps=10)
         search.finish_pending(keep=4, steps=30)
     if "free" in proposals:
         for k in range(free_rounds):
             if search.done:
                 break
-            starts = free_starts(goal, arrays, seed=seed + 7919 * k, keep=16, device=device)
-            for first in range(0, len(starts), 8):
-                search.run(starts.take(slice(first, first + 8)), "free", steps=12)
-            search.finish_pending(keep=4, steps=30)
+            search.run(free_starts(goal, arrays, seed=seed + 7919 * k, device=device), "free", steps=12)
+            if k % 2:
+                search.finish_pending(keep=3, steps=25)
+        search.finish_pending(keep=3, steps=25)
     best = search.best
     if best.positions is None:
         return Decoded(None, float("inf"), False, "none", code, time.perf_counter() - started, search.tried)

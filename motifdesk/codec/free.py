@@ -23,8 +23,8 @@ def free_starts(
     arrays: EncoderArrays,
     *,
     seed: int = 0,
-    trials: int = 200,
-    keep: int = 24,
+    trials: int = 60,
+    keep: int = 8,
     device: torch.device | str = "cpu",
 ) -> Proposals:
     """The ``keep`` most promising of ``trials`` random starts (half of them symmetric, for crystals)."""
@@ -32,7 +32,9 @@ def free_starts(
     positions, sources = [], []
     if goal.cell is not None:
         groups = _lattice_groups(goal.cell)
-        for _ in range(trials // 2):
+        for _ in range(2 * trials):
+            if len(positions) == trials // 2:
+                break
             made = _symmetric(goal, groups, rng)
             if made is not None:
                 positions.append(made[0])
@@ -50,13 +52,24 @@ def _image_offsets() -> np.ndarray:
 _OFFSETS = _image_offsets()
 
 
+def _images(difference: np.ndarray, cell: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The 27 images [..., 27, 3] (Cartesian) of fractional differences [..., 3] near the origin, and lengths^2."""
+    vectors = (difference - np.rint(difference)) @ cell
+    vectors = vectors[..., None, :] + _OFFSETS @ cell
+    return vectors, np.einsum("...k,...k->...", vectors, vectors)
+
+
+def _distance(difference: np.ndarray, cell: np.ndarray) -> np.ndarray:
+    """Lengths [...] of the shortest images in a reduced cell."""
+    return np.sqrt(_images(difference, cell)[1].min(-1))
+
+
 def _nearest(difference: np.ndarray, cell: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Shortest images of fractional differences [..., 3] in a reduced cell: (Cartesian [..., 3], length [...])."""
-    images = (difference - np.rint(difference))[..., None, :] + _OFFSETS
-    vectors = images @ cell
-    length = np.linalg.norm(vectors, axis=-1)
-    best = length.argmin(-1)[..., None]
-    return np.take_along_axis(vectors, best[..., None], -2)[..., 0, :], np.take_along_axis(length, best, -1)[..., 0]
+    """Shortest images of fractional differences [G, 3] in a reduced cell: (Cartesian [G, 3], length [G])."""
+    vectors, squared = _images(difference, cell)
+    best = squared.argmin(-1)
+    rows = np.arange(len(best))
+    return vectors[rows, best], np.sqrt(squared[rows, best])
 
 
 def _random_crystal(goal: Goal, rng: np.random.Generator) -> np.ndarray:
@@ -70,7 +83,7 @@ def _random_crystal(goal: Goal, rng: np.random.Generator) -> np.ndarray:
         candidates = rng.random((12, 3))
         if count:
             others = order[:count]
-            _, length = _nearest(candidates[:, None] - placed[None, others], cell)
+            length = _distance(candidates[:, None] - placed[None, others], cell)
             room = (length / (radii[others] + radii[atom])).min(1)
             # a random crystal is not a sphere packing: any place with enough room will do
             good = np.flatnonzero(room > 0.8)
@@ -172,11 +185,10 @@ def _orbit(
         if np.abs(shift).max() < 1e-6:
             break
     images = np.einsum("gij,j->gi", rotations, point) + translations
-    kept: list[np.ndarray] = []
-    for image in images:
-        if not kept or _nearest(np.array(kept) - image, cell)[1].min() > 1e-2:
-            kept.append(image)
-    return np.array(kept)
+    difference = images[:, None] - images[None]
+    difference -= np.rint(difference)
+    same = np.square(difference @ cell).sum(-1) < 1e-4
+    return images[~(same & np.tri(len(images), k=-1, dtype=bool)).any(1)]
 
 
 def _symmetric(
@@ -188,12 +200,13 @@ def _symmetric(
     cell = matrix @ goal.cell
     number = int(rng.choice(numbers))
     rotations, translations = _operations(number)
-    if len(rotations) > 2 and rng.random() < 0.4:
+    largest = int(np.unique(goal.numbers, return_counts=True)[1].max())
+    # a group with far more operations than a species has atoms leaves special positions only
+    if len(rotations) > 2 and rng.random() < (0.8 if len(rotations) > 2 * largest else 0.3):
         rotations, translations = _subgroup(rotations, translations, rng)
     length = abs(np.linalg.det(goal.cell) / len(goal.numbers)) ** (1 / 3)
-    largest = int(np.unique(goal.numbers, return_counts=True)[1].max())
     pool = []
-    for _ in range(24):
+    for _ in range(14):
         orbit = _orbit(rng.random(3), rotations, translations, cell, float(rng.choice([0.1, 0.5, 0.8, 1.2])) * length)
         if len(orbit) <= largest:
             pool.append(orbit)
@@ -214,10 +227,10 @@ def _symmetric(
                 if len(orbit) > left:
                     continue
                 if len(orbit) > 1:
-                    gaps = _nearest(orbit[1:] - orbit[0], cell)[1]
+                    gaps = _distance(orbit[1:] - orbit[0], cell)
                     if gaps.min() < 0.8 * 2 * radii[z]:
                         continue
-                if any((_nearest(orbit[0] - other, cell)[1] < 0.75 * (radii[z] + radii[y])).any() for other, y in used):
+                if any((_distance(orbit[0] - other, cell) < 0.75 * (radii[z] + radii[y])).any() for other, y in used):
                     continue
                 chosen[z].append(orbit)
                 used.append((orbit, z))

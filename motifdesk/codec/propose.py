@@ -110,7 +110,7 @@ def from_corpus(
         laid += _supercells(goal, counts, index, exclude)
     if not laid:
         return Proposals(np.zeros((0, n, 3)), np.zeros((0, 3, 3)) if crystal else None, (), np.zeros(0))
-    laid = _distinct(laid, goal, arrays, device, blind, keep=24)
+    laid = _distinct(laid, goal, arrays, device, blind, keep=32)
     positions, sources = [], []
     for place, numbers, source in laid:
         for order in assignments(numbers, goal.numbers):
