@@ -253,7 +253,7 @@ class Codec:
             exclude: ids ("mp-149" or "mp_20/mp-149") that may not be proposed, for honest benchmarks.
             seed: of the random starts; the same seed gives the same result unless the time runs out.
             progress: called with a dict (stage, tried, residual, converged, seconds, index, of) after each batch.
-            max_proposals: corpus proposals that are refined. free_rounds: rounds of 60 random starts, 8 refined of each.
+            max_proposals: corpus proposals that are refined. free_rounds: rounds of 60 random starts, 8 refined each.
             max_seconds: per structure, checked between batches; ``None``: no limit.
             snap: Angstrom; average atoms and cell over the symmetry found at this tolerance (declared, off by default).
         """

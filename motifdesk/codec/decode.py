@@ -18,7 +18,7 @@ from motifdesk.codec.codes import Codes
 from motifdesk.codec.free import free_starts
 from motifdesk.codec.jacobian import EncoderArrays, GeometryMap
 from motifdesk.codec.lattice import block_to_cell
-from motifdesk.codec.propose import Goal, Proposals, from_corpus
+from motifdesk.codec.propose import Goal, Proposals, from_corpus, rank
 from motifdesk.codec.refine import CONVERGED, LatticeTarget, refine
 from motifdesk.codec.templates import template_index
 from motifdesk.codec.threads import one_thread
@@ -146,6 +146,8 @@ def _decode(
         search.run(found.take(slice(0, 2)), "corpus", steps=10)
         search.run(found.take(slice(2, 8)), "corpus", steps=10)
         search.run(found.take(slice(8, None)), "corpus", steps=10)
+        for _ in range(2):
+            search.exchange(arrays)
         search.finish_pending(keep=4, steps=30)
     if "free" in proposals:
         for k in range(free_rounds):
@@ -153,6 +155,7 @@ def _decode(
                 break
             search.run(free_starts(goal, arrays, seed=seed + 7919 * k, device=device), "free", steps=12)
             if k % 2:
+                search.exchange(arrays)
                 search.finish_pending(keep=3, steps=25)
         search.finish_pending(keep=3, steps=25)
     best = search.best
@@ -248,6 +251,34 @@ class _Search:
             if item[0] < _PROMISING and not self.done:
                 self._finish(item, 15)
         self._tell(stage)
+
+    def exchange(self, arrays: EncoderArrays, best: int = 2, keep: int = 6) -> None:
+        """Local minima with the right sites and the wrong species: exchange two atoms of the best, refine what looks
+        better; with them, the best shaken by a third of an Angstrom."""
+        if self.done or not self.pending:
+            return
+        self.pending.sort(key=lambda item: item[0])
+        numbers = self.goal.numbers
+        first, second = np.nonzero(np.triu(numbers[:, None] != numbers[None, :]))
+        if len(first) > 120:
+            chosen = np.sort(self.rng.choice(len(first), 120, replace=False))
+            first, second = first[chosen], second[chosen]
+        places, sources = [], []
+        for _, positions, cell, source in self.pending[:best]:
+            laid = positions if cell is None else positions @ np.linalg.inv(cell) @ self.goal.cell
+            for i, j in zip(first, second, strict=True):
+                made = laid.copy()
+                made[[i, j]] = laid[[j, i]]
+                places.append(made)
+                sources.append(source)
+        if places:
+            self.run(rank(np.stack(places), self.goal, sources, arrays, keep=keep, device=self.device), "exchange", 12)
+        if not self.done:
+            _, positions, cell, source = self.pending[0]
+            laid = positions if cell is None else positions @ np.linalg.inv(cell) @ self.goal.cell
+            shaken = [laid + self.rng.normal(scale=0.2, size=laid.shape) for _ in range(3)]
+            cells = None if cell is None else np.repeat(np.asarray(self.goal.cell)[None], 3, axis=0)
+            self.run(Proposals(np.stack(shaken), cells, (source,) * 3, np.zeros(3)), "exchange", 12)
 
     def finish_pending(self, keep: int, steps: int) -> None:
         """More steps, in float64, for the best of those that did not converge."""
