@@ -113,6 +113,8 @@ def evaluate(model: Objective, data: Dataset, training: np.ndarray, development:
 def write_card(path: Path, training: Mapping[str, Any], sha: str) -> None:
     """The model card beside the weights."""
     f, s = training["figures"], training["settings"]
+    early = training["epochs_done"] < training["epochs_planned"]
+    stopped = f", stopped after step {training['steps']:,}, then the same with `--finish`" if early else ""
     lines = [
         "# Model card: codec.safetensors", "",
         "The equivariant encoder of MotifDesk (one tensor field convolution, l <= 3, an aware and a blind tower; its",
@@ -128,7 +130,8 @@ def write_card(path: Path, training: Mapping[str, Any], sha: str) -> None:
         f"- run: {training['epochs_done']} of {training['epochs_planned']} epochs, {training['steps']:,} steps, "
         f"{training['seconds'] / 60:.1f} min on {machine()} (`{training['device']}`, {training['threads']} threads, "
         f"torch {training['torch']}), seed {training['seed']}",
-        f"- to reproduce: `motifdesk train --out DIR --epochs {training['epochs_planned']} --seed {training['seed']}`",
+        f"- to reproduce: `motifdesk train --out DIR --epochs {training['epochs_planned']} --seed {training['seed']} "
+        f"--threads {training['threads']}`" + stopped,
         "- caveat: ids are disjoint, structures need not be: Carbon-24 repeats structures (a fifth of those held out",
         "  has a training structure of the same energy and volume), and the Materials Project files share compounds.",
         "- intended use: codes for decoding, for the map and for drag read-outs. Property heads are quick looks at",
