@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from motifdesk.codec import Codec, Codes, concatenate, load_codec
 from motifdesk.codec.codes import ROOT_WIDTH
 from motifdesk.codec.lattice import block_to_cell, cell_to_block, matching_bases, niggli_cell
+from motifdesk.motifs import find_motifs
 from motifdesk.networks.testing import random_rotation
-from motifdesk.structures.arrays import AtomArrays, from_arrays
+from motifdesk.structures.arrays import AtomArrays, from_arrays, to_arrays
 from motifdesk.structures.corpora import corpus
-from motifdesk.structures.errors import CodecError
+from motifdesk.structures.errors import CodecError, MotifDeskWarning
+from motifdesk.structures.read import read
 
 
 @pytest.fixture(scope="module")
@@ -173,3 +176,37 @@ def test_the_bundled_weights_load_and_predict(crystals):
     assert found
     for values in found.values():
         assert np.isfinite(values[:-1]).all() and np.isnan(values[-1])
+
+
+def test_motif_codes_are_read_at_motif_centres_and_do_not_see_rotation(codec):
+    structure = read("beta-Li2IrO3.cif", cell="primitive")
+    codes = codec.encode([structure, read("NaCl.cif", cell="primitive")], motifs=True)
+    graph = find_motifs(structure)
+    assert codes.motifs[0].shape == (len(graph.motifs), 192) and len(codes.motifs[1]) > 0
+    a = to_arrays(structure)
+    turn = random_rotation(np.random.default_rng(1))
+    turned = codec.encode(from_arrays(AtomArrays(a.numbers, a.positions @ turn.T, a.cell @ turn.T)), motifs=True)
+    assert np.abs(turned.motifs[0] - codes.motifs[0]).max() < 1e-3
+    iridium = [k for k, m in enumerate(graph.motifs) if a.numbers[m.centre] == 77]
+    lithium = [k for k, m in enumerate(graph.motifs) if a.numbers[m.centre] == 3]
+    if lithium:
+        assert np.abs(codes.motifs[0][iridium[0]] - codes.motifs[0][lithium[0]]).max() > 0.05
+    equivalent = codes.motifs[0][iridium]
+    assert np.abs(equivalent - equivalent[0]).max() < 1e-2
+
+
+def test_out_of_gpu_memory_goes_on_on_the_cpu():
+    made = Codec.untrained(0)
+    made.device = torch.device("cuda")  # as if it ran on one
+    calls = []
+
+    def work() -> str:
+        calls.append(made.device.type)
+        if len(calls) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return "done"
+
+    with pytest.warns(MotifDeskWarning, match="GPU memory"):
+        assert made._guarded(work) == "done"
+    assert calls == ["cuda", "cpu"]
+    assert np.isfinite(made.encode(read("NaCl.cif", cell="primitive")).root).all()
