@@ -1,0 +1,99 @@
+"""The two wires between a desk and its page, and the panels that show them.
+
+`Output` is written by Python only and `Input` by JavaScript only. ipykernel 7 delivers a comm's messages to the shell that last
+*published* on it: a widget written from both sides is pulled to the main thread by any cell that sets a trait, and the
+interface freezes for as long as that cell is busy.
+"""
+
+from __future__ import annotations
+
+import threading
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+_HERE = Path(__file__).parent
+_MODULES = ("core.js", "stage.js", "map.js", "panels.js", "bridge.js")
+_SMALL = "export default { async render(context) { while (!globalThis.motifdesk?.render) await new Promise((r) => setTimeout(r, 30)); await globalThis.motifdesk.render(context); } };"
+_NONE = "export default {};"
+
+
+@cache
+def script() -> str:
+    """The bridge's JavaScript, one module (anywidget has no relative imports)."""
+    return "\n".join((_HERE / name).read_text(encoding="utf-8") for name in _MODULES)
+
+
+@cache
+def style() -> str:
+    """The desk's style sheet."""
+    return (_HERE / "desk.css").read_text(encoding="utf-8")
+
+
+class Input(anywidget.AnyWidget):
+    """From the page to Python: custom messages, in order. Python never sets a trait of it."""
+
+    _esm = _NONE
+    primed = traitlets.Int(0).tag(sync=True)
+
+
+class Output(anywidget.AnyWidget):
+    """From Python to the page. Set its traits through :meth:`publish` alone, from any thread."""
+
+    _esm = traitlets.Unicode("").tag(sync=True)
+    _css = traitlets.Unicode("").tag(sync=True)
+    own_id = traitlets.Unicode("").tag(sync=True)
+    input_id = traitlets.Unicode("").tag(sync=True)
+    viewer_id = traitlets.Unicode("").tag(sync=True)
+    figure_id = traitlets.Unicode("").tag(sync=True)
+
+    scene = traitlets.Dict().tag(sync=True)
+    positions = traitlets.Bytes(b"").tag(sync=True)
+    frame = traitlets.Int(0).tag(sync=True)
+    highlight = traitlets.Dict().tag(sync=True)
+    fit = traitlets.Int(0).tag(sync=True)
+    ack = traitlets.Int(0).tag(sync=True)
+
+    overlay = traitlets.Dict().tag(sync=True)
+    map_ready = traitlets.Bool(False).tag(sync=True)
+
+    header = traitlets.Dict().tag(sync=True)
+    view = traitlets.Dict().tag(sync=True)
+    mapbar = traitlets.Dict().tag(sync=True)
+    handles = traitlets.Dict().tag(sync=True)
+    readouts = traitlets.Dict().tag(sync=True)
+    stale = traitlets.Bool(False).tag(sync=True)
+    history = traitlets.Dict().tag(sync=True)
+    export = traitlets.Dict().tag(sync=True)
+    download = traitlets.Dict().tag(sync=True)
+    messages = traitlets.List().tag(sync=True)
+
+    def __init__(self, **traits: Any) -> None:
+        # traitlets' hold_sync keeps its state on the widget: two threads inside it would send each other's halves
+        self._gate = threading.RLock()
+        super().__init__(_esm=script(), _css=style(), **traits)
+
+    def publish(self, **traits: Any) -> None:
+        """Set these traits together: one message, from whichever thread."""
+        with self._gate:
+            if self.comm is None:  # closed
+                return
+            with self.hold_sync():
+                for name, value in traits.items():
+                    setattr(self, name, value)
+
+    @property
+    def gate(self) -> threading.RLock:
+        """Held while something is published; hold it to read the session and publish what was read as one step."""
+        return self._gate
+
+
+class Panel(anywidget.AnyWidget):
+    """One part of the desk's chrome, drawn in the page from Output's traits."""
+
+    _esm = _SMALL
+    kind = traitlets.Unicode("").tag(sync=True)
+    output_id = traitlets.Unicode("").tag(sync=True)

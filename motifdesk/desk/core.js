@@ -1,0 +1,125 @@
+// core.js: the link between one desk's Python (Output, Input) and everything of it in this page.
+// Output is written by Python only, Input by JavaScript only: ipykernel 7 delivers a comm's messages to the shell that last
+// published on it, so a widget written from both sides would freeze while a cell is busy.
+
+const DESKS = (globalThis.motifdesk ??= { desks: new Map() }).desks;
+const MOST_IN_FLIGHT = 2; // two live messages under way, the newest waiting: 21 frames/s where one gives 12
+const PATIENCE_MS = 4000; // an acknowledgement that never comes (kernel restarted) must not block the handles for ever
+
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
+async function modelOf(manager, id, signal) {
+  // after a page reload models are restored in any order
+  while (!signal?.aborted) {
+    try {
+      const model = await manager.get_model(id);
+      if (model) return model;
+    } catch { /* not yet */ }
+    await pause(60);
+  }
+  return null;
+}
+
+class Link {
+  constructor(output, input) {
+    this.output = output;
+    this.input = input;
+    this.sent = 0;
+    this.acknowledged = 0;
+    this.waiting = null;
+    this.frames = []; // times (ms) at which new coordinates reached the stage; the benchmark reads them
+    this.pane = null;
+    this.map = null;
+    this.controller = new AbortController();
+    output.on("change:ack", () => this.acknowledge(output.get("ack")));
+    // primed once from this side: from now on the comm's messages go to the thread that handles widgets
+    input.set("primed", (input.get("primed") || 0) + 1);
+    input.save_changes();
+  }
+
+  get(name) { return this.output.get(name); }
+
+  on(name, callback, signal) {
+    const run = () => callback(this.output.get(name));
+    this.output.on(`change:${name}`, run);
+    signal?.addEventListener("abort", () => this.output.off(`change:${name}`, run));
+    run();
+  }
+
+  // A command: always delivered, in order. A waiting live message goes first: the release must see the last move.
+  send(message) {
+    this.flush();
+    this.input.send({ ...message, n: ++this.sent });
+    this.lastSent = performance.now();
+  }
+
+  // A live value (slider or probe under way): newest wins.
+  live(message) {
+    this.waiting = message;
+    if (performance.now() - (this.lastSent ?? 0) > PATIENCE_MS) this.acknowledged = this.sent;
+    if (this.sent - this.acknowledged < MOST_IN_FLIGHT) this.flush();
+    else if (!this.timer) this.timer = setTimeout(() => { this.timer = null; if (this.waiting) this.live(this.waiting); }, PATIENCE_MS + 50);
+  }
+
+  flush() {
+    const message = this.waiting;
+    if (!message) return;
+    this.waiting = null;
+    this.input.send({ ...message, n: ++this.sent });
+    this.lastSent = performance.now();
+  }
+
+  acknowledge(n) {
+    this.acknowledged = Math.max(this.acknowledged, n);
+    if (this.waiting && this.sent - this.acknowledged < MOST_IN_FLIGHT) this.flush();
+  }
+
+  dispose() {
+    this.controller.abort();
+    this.pane?.dispose();
+    this.map?.dispose();
+  }
+}
+
+// One link per desk and page, whoever asks first: the bridge or a panel.
+function linkOf(manager, id) {
+  if (!DESKS.has(id)) {
+    DESKS.set(id, (async () => {
+      const output = await modelOf(manager, id);
+      const input = await modelOf(manager, output.get("input_id"));
+      const link = new Link(output, input);
+      link.manager = manager;
+      const close = () => { link.dispose(); DESKS.delete(id); };
+      output.on("comm:close", close);
+      output.on("destroy", close);
+      return link;
+    })());
+  }
+  return DESKS.get(id);
+}
+
+// The live view of a model that satisfies `ready` (a widget displayed twice has two views; a closed one stays listed a while).
+async function liveView(model, ready, signal) {
+  while (!signal.aborted) {
+    for (const promise of Object.values(model.views ?? {}).reverse()) {
+      const view = await Promise.race([promise.catch(() => null), pause(200)]);
+      if (view?.el?.isConnected && ready(view)) return view;
+    }
+    await pause(50);
+  }
+  return null;
+}
+
+const element = (tag, attributes = {}, ...children) => {
+  const node = document.createElement(tag);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+    else if (key === "value" || key === "checked" || key === "disabled") node[key] = value;
+    else node.setAttribute(key, value === true ? "" : value);
+  }
+  node.append(...children.filter((c) => c !== null && c !== undefined));
+  return node;
+};
+
+const themeColour = (name, fallback) => getComputedStyle(document.body).getPropertyValue(name).trim() || fallback;

@@ -1,0 +1,44 @@
+"""Export: to a file next to the notebook, or through the browser."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from motifdesk.structures.errors import SessionError
+
+if TYPE_CHECKING:
+    from motifdesk.session import Session
+
+CRYSTAL = [["cif", "CIF", ".cif"], ["poscar", "POSCAR (VASP)", ".vasp"], ["extxyz", "extended XYZ", ".extxyz"], ["json", "JSON with the recipe", ".json"]]
+MOLECULE = [["xyz", "XYZ", ".xyz"], ["extxyz", "extended XYZ", ".extxyz"], ["json", "JSON with the recipe", ".json"]]
+
+
+def formats(session: Session) -> list[list[str]]:
+    """[format, words, suffix] that this design can be written in."""
+    return CRYSTAL if session.state.arrays.cell is not None else MOLECULE
+
+
+def describe_export(session: Session, text: str = "", level: str = "") -> dict[str, Any]:
+    """The export panel with the outcome of the last attempt."""
+    choices = formats(session)
+    stem = re.sub(r"[^A-Za-z0-9._+-]+", "-", session.name).strip("-.") or "design"
+    return {"formats": choices, "format": choices[0][0], "name": f"{stem}-design{choices[0][2]}", "text": text, "level": level}
+
+
+def write_file(session: Session, name: str, format: str, overwrite: bool) -> Path:
+    """Write the design; the path as written. Raises the one clear error of ``Session.export``."""
+    name = name.strip()
+    if not name:
+        raise SessionError("no file name", where="export", remedy="give the file a name")
+    return Path(session.export(name, format=format or None, overwrite=overwrite))
+
+
+def as_text(session: Session, name: str, format: str) -> tuple[str, str]:
+    """(file name, content) for a download: the same file that :func:`write_file` makes."""
+    safe = Path(name.strip() or "design").name
+    with tempfile.TemporaryDirectory() as folder:
+        path = session.export(Path(folder) / safe, format=format or None, overwrite=True)
+        return safe, Path(path).read_text(encoding="utf-8")

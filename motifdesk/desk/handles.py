@@ -1,0 +1,139 @@
+"""The handles: which sliders there are for the picked motif, and what moving one does to the session."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from motifdesk.desk.viewer import describe
+from motifdesk.structures.errors import MotifDeskError
+
+if TYPE_CHECKING:
+    from motifdesk.session import Gesture, Session, State
+
+_TITLES = {"stretch": "Stretch", "bend": "Bend", "rotation": "Rotation"}
+_RANGE = {"stretch": 0.40, "bend": 0.40, "rotation": 0.60}  # Angstrom; a strong Jahn-Teller distortion is 0.36
+VOLUME = "volume"
+
+
+def describe_handles(state: State, session: Session) -> dict[str, Any]:
+    """The handles panel: motifs to pick, scope, sliders grouped by stretch, bend and rotation, and the cell."""
+    graph = state.graph
+    pick = state.selection
+    motifs = [] if graph is None else [[m.index, describe(m, graph)] for m in graph.motifs]
+    groups: list[dict[str, Any]] = []
+    notes = list(state.notes)
+    hint = ""
+    try:
+        modes = state.modes
+    except MotifDeskError as error:
+        modes = ()
+        notes.append(str(error))
+    if graph is None and state.reference.graph_error is not None:
+        hint = str(state.reference.graph_error)
+    for block in ("stretch", "bend", "rotation"):
+        members = [m for m in modes if m.block == block]
+        if members:
+            sliders = [_slider(mode, state.amplitudes.get(mode.key, 0.0)) for mode in members]
+            groups.append({"name": block, "title": f"{_TITLES[block]} ({len(members)})", "sliders": sliders})
+    return {
+        "motifs": motifs,
+        "motif": pick.motif,
+        "scope": pick.scope,
+        "groups": groups,
+        "cell": _cell(state, session),
+        "moved": bool(state.amplitudes),
+        "notes": notes,
+        "hint": hint,
+    }
+
+
+def _slider(mode: Any, value: float) -> dict[str, Any]:
+    reach = max(_RANGE[mode.block], abs(value))
+    words = mode.label
+    if words.startswith(mode.irrep):
+        words = words[len(mode.irrep) :].strip()
+    return {
+        "op": "distort", "key": mode.key, "label": words or mode.label, "irrep": mode.irrep, "hint": f"{mode.label}: amplitude in Å",
+        "value": float(value), "min": -reach, "max": reach, "step": 0.005, "rest": 0.0, "unit": "Å", "digits": 3,
+    }  # fmt: skip
+
+
+def _cell(state: State, session: Session) -> list[dict[str, Any]]:
+    if state.arrays.cell is None:
+        return []
+    percent = 100.0 * _volume(state) / opened_volume(session)
+    low, high = min(85.0, percent - 5.0), max(115.0, percent + 5.0)
+    return [{
+        "op": "strain", "key": VOLUME, "label": "Volume", "hint": "Volume of the cell, in percent of the structure as opened; fractional coordinates kept",
+        "value": percent, "min": low, "max": high, "step": 0.1, "rest": 100.0, "unit": "%", "digits": 1,
+    }]  # fmt: skip
+
+
+def _volume(state: State) -> float:
+    """Volume per atom in cubic Angstrom."""
+    return float(state.arrays.volume) / len(state.arrays.numbers)
+
+
+def opened_volume(session: Session) -> float:
+    """Volume per atom of the last structure that was opened, set or decoded on the way to the design (100 %)."""
+    opened = [n for n in session.history.path() if n.edit.kind in ("open", "set_structure", "decode")]
+    state = (opened or list(session.history.path()))[-1].state
+    return _volume(state) if state.arrays.cell is not None else 1.0
+
+
+class Hands:
+    """Turns live values into one open gesture of the session and its release into one named edit."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._lock = threading.RLock()
+        self._gesture: Gesture | None = None
+        self._what: tuple[str, str] | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a handle is held."""
+        gesture = self._gesture
+        return gesture is not None and gesture.live
+
+    def move(self, op: str, key: str, value: float) -> None:
+        """One live value of handle `key`; opens the gesture if need be."""
+        with self._lock:
+            gesture = self._gesture
+            if gesture is None or not gesture.live or self._what != (op, key):
+                self.release()
+                gesture = self._gesture = self.session.gesture(op)
+                self._what = (op, key)
+            try:
+                if op == "distort":
+                    gesture.update({key: float(value)})
+                else:
+                    committed = self.session.committed
+                    gesture.update(volume=float(value) / 100.0 * opened_volume(self.session) / _volume(committed))
+            except MotifDeskError:
+                if gesture.draft is None:  # nothing of it could be shown
+                    self.cancel()
+                raise
+
+    def release(self) -> None:
+        """Commit what is held; nothing if nothing is, or if something newer has ended it."""
+        with self._lock:
+            gesture, self._gesture, self._what = self._gesture, None, None
+            if gesture is not None and gesture.live:
+                gesture.commit()
+
+    def cancel(self) -> None:
+        """Let go without a trace."""
+        with self._lock:
+            gesture, self._gesture, self._what = self._gesture, None, None
+            if gesture is not None and gesture.live:
+                gesture.cancel()
+
+    def reset(self) -> None:
+        """All amplitudes to zero, as one edit."""
+        with self._lock:
+            self.cancel()
+            amplitudes = self.session.state.amplitudes
+            if amplitudes:
+                self.session.distort({key: 0.0 for key in amplitudes})

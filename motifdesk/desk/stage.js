@@ -1,0 +1,357 @@
+// stage.js: the structure pane. Loads a scene once per topology and moves it in place: every vertex is a drawn atom, and a drawn
+// atom is positions[site] + image @ cell, gathered here from the one binary array that Python sends.
+
+const ACCENT = [1.0, 0.66, 0.05];
+const CELL_CORNERS = [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1], [0, 1, 1], [1, 1, 1]];
+const CELL_EDGES = [[0, 1], [0, 2], [0, 3], [1, 4], [1, 5], [2, 4], [2, 6], [3, 5], [3, 6], [4, 7], [5, 7], [6, 7]];
+
+const rgb = (hex) => [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16) / 255);
+const mixed = (a, b, t) => a.map((x, k) => x * (1 - t) + b[k] * t);
+const repeated = (colour, count) => Float32Array.from({ length: 3 * count }, (_, k) => colour[k % 3]);
+
+function sdfOf(scene, points) {
+  // cell-less, without bonds: NGL rotates nothing and invents no bond. V2000 holds 999 atoms.
+  const n = scene.symbol.length;
+  const cut = (x) => Math.max(-9999, Math.min(9999, x)).toFixed(4);
+  const xyz = (k) => [points[3 * k], points[3 * k + 1], points[3 * k + 2]].map(cut);
+  const lines = ["design", "  MotifDesk", ""];
+  if (n <= 999) {
+    lines.push(`${String(n).padStart(3)}  0  0  0  0  0  0  0  0  0999 V2000`);
+    for (let k = 0; k < n; k++) lines.push(`${xyz(k).map((x) => x.padStart(10)).join("")} ${scene.symbol[k].padEnd(3)} 0  0  0  0  0  0  0  0  0  0  0  0`);
+  } else {
+    lines.push("  0  0  0     0  0            999 V3000", "M  V30 BEGIN CTAB", `M  V30 COUNTS ${n} 0 0 0 0`, "M  V30 BEGIN ATOM");
+    for (let k = 0; k < n; k++) lines.push(`M  V30 ${k + 1} ${scene.symbol[k]} ${xyz(k).join(" ")} 0`);
+    lines.push("M  V30 END ATOM", "M  V30 END CTAB");
+  }
+  return [...lines, "M  END", "$$$$", ""].join("\n");
+}
+
+class StagePane {
+  constructor(link, view, NGL) {
+    Object.assign(this, { link, view, NGL, stage: view.stage, sceneId: null, dirty: false, loads: 0 });
+    this.controller = new AbortController(); // of this view; the link's outlives a page move
+    this.signal = this.controller.signal;
+    const { stage } = this;
+    for (const name of ["clickPick-left", "clickPick-right", "clickPick-middle"]) stage.mouseControls.remove(name);
+    stage.mouseControls.remove("hoverPick");
+    stage.setParameters({ cameraType: "orthographic", tooltip: false, fogNear: 70, fogFar: 160, clipDist: 0, clipNear: 0, clipFar: 100, hoverTimeout: 30, lightIntensity: 1.05, ambientIntensity: 0.35, sampleLevel: 0 });
+    this.paint();
+    this.watcher = new MutationObserver(() => this.paint());
+    this.watcher.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name", "class"] });
+    stage.signals.clicked.add(this.clicked, this);
+    stage.signals.hovered.add(this.hovered, this);
+    this.tip = element("div", { class: "md-tip", role: "status", "aria-live": "off" });
+    view.el.append(this.tip);
+    const box = stage.viewer.container;
+    box.setAttribute("role", "img");
+    const listen = (name, callback) => link.on(name, callback, this.signal);
+    listen("scene", () => this.load());
+    listen("frame", () => this.schedule());
+    listen("highlight", () => this.recolour());
+    listen("fit", (n) => { if (n && this.component && n !== this.fitted) this.fit(n); });
+    new ResizeObserver(() => stage.handleResize()).observe(view.el);
+  }
+
+  paint() {
+    const page = themeColour("--jp-layout-color0", "#ffffff");
+    this.stage.setParameters({ backgroundColor: page });
+    this.dark = document.body.getAttribute("data-jp-theme-light") === "false";
+    if (this.component) this.recolour();
+  }
+
+  // positions [3 N] then the cell [9] (rows), float32
+  gather() {
+    const view = this.link.get("positions");
+    const buffer = view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength);
+    const all = new Float32Array(buffer);
+    const { site, image, count } = this.scene;
+    if (all.length !== 3 * count + 9) return false; // a frame of the next or the last topology
+    const cell = all.subarray(3 * count);
+    const xyz = this.points?.length === 3 * site.length ? this.points : new Float32Array(3 * site.length);
+    for (let k = 0; k < site.length; k++) {
+      const [i, j, l] = [image[3 * k], image[3 * k + 1], image[3 * k + 2]];
+      for (let c = 0; c < 3; c++) xyz[3 * k + c] = all[3 * site[k] + c] + i * cell[c] + j * cell[3 + c] + l * cell[6 + c];
+    }
+    this.points = xyz;
+    this.cell = cell;
+    return true;
+  }
+
+  async load() {
+    const scene = this.link.get("scene");
+    if (!scene?.site || scene.id === this.sceneId) return;
+    this.sceneId = scene.id;
+    this.scene = scene;
+    this.points = null;
+    if (!this.gather()) { this.sceneId = null; return; }
+    const { NGL, stage } = this;
+    const file = new Blob([sdfOf(scene, this.points)], { type: "text/plain" });
+    const component = await stage.loadFile(file, { ext: "sdf", defaultRepresentation: false, name: "design" });
+    if (scene.id !== this.sceneId) { stage.removeComponent(component); return; } // overtaken by a newer topology
+    const first = !this.component;
+    const old = [this.component, ...(this.layers ?? []), this.lines].filter(Boolean);
+    this.component = component;
+    this.layers = [];
+    const colours = scene.colour.map((c) => parseInt(c.slice(1), 16));
+    const scheme = NGL.ColormakerRegistry.addScheme(function () { this.atomColor = (atom) => colours[atom.index] ?? 0x888888; });
+    if (this.scheme) NGL.ColormakerRegistry.removeScheme(this.scheme);
+    this.scheme = scheme;
+    component.addRepresentation("spacefill", {
+      radiusType: "data", radiusData: Object.fromEntries(scene.radius.map((r, k) => [k, r])), radiusScale: 1,
+      color: scheme, sphereDetail: 2, roughness: 0.45, metalness: 0.0, disableImpostor: false,
+    });
+    this.drawLines();
+    this.recolour();
+    for (const gone of old) stage.removeComponent(gone);
+    this.move();
+    this.loads += 1;
+    const fit = this.link.get("fit") || 0;
+    if (first || fit !== this.fitted) this.fit(fit);
+    this.announce();
+    if (first) this.link.send({ op: "ready" });
+    if (this.link.get("scene").id !== this.sceneId) this.load();
+  }
+
+  announce() {
+    const text = this.link.get("scene").title ?? "structure";
+    this.stage.viewer.container.setAttribute("aria-label", `Three-dimensional view of ${text}. Motifs can also be picked in the list of the handles.`);
+  }
+
+  // Only at the first load, for another structure, or when the designer asks: never while editing.
+  fit(n) {
+    this.fitted = n;
+    const { NGL, stage } = this;
+    const q = new NGL.Quaternion().setFromEuler(new NGL.Euler(-1.25, 0.0, -0.42));
+    stage.animationControls.clear?.();
+    stage.viewerControls.rotate(q.multiply(stage.viewer.rotationGroup.quaternion.clone().inverse()));
+    stage.autoView(0);
+  }
+
+  bondArrays() {
+    const { bonds } = this.scene;
+    const xyz = this.points;
+    const count = bonds.length / 2;
+    const [a, b, middle] = [0, 1, 2].map(() => new Float32Array(3 * count));
+    for (let k = 0; k < count; k++) for (let c = 0; c < 3; c++) {
+      a[3 * k + c] = xyz[3 * bonds[2 * k] + c];
+      b[3 * k + c] = xyz[3 * bonds[2 * k + 1] + c];
+      middle[3 * k + c] = (a[3 * k + c] + b[3 * k + c]) / 2;
+    }
+    return { position1: a, position2: b, position: middle };
+  }
+
+  edgeArrays(pairs) {
+    const xyz = this.points;
+    const count = pairs.length / 2;
+    const [a, b, middle] = [0, 1, 2].map(() => new Float32Array(3 * count));
+    for (let k = 0; k < count; k++) for (let c = 0; c < 3; c++) {
+      a[3 * k + c] = xyz[3 * pairs[2 * k] + c];
+      b[3 * k + c] = xyz[3 * pairs[2 * k + 1] + c];
+      middle[3 * k + c] = (a[3 * k + c] + b[3 * k + c]) / 2;
+    }
+    return { position1: a, position2: b, position: middle };
+  }
+
+  cellArrays() {
+    const corner = (f) => [0, 1, 2].map((c) => f[0] * this.cell[c] + f[1] * this.cell[3 + c] + f[2] * this.cell[6 + c]);
+    const corners = CELL_CORNERS.map(corner);
+    const position1 = new Float32Array(CELL_EDGES.flatMap(([a]) => corners[a]));
+    const position2 = new Float32Array(CELL_EDGES.flatMap(([, b]) => corners[b]));
+    return { position1, position2, position: position1.map((x, k) => (x + position2[k]) / 2) };
+  }
+
+  // bonds and cell edges: cylinders, because wide lines draw nothing
+  drawLines() {
+    const { NGL, stage, scene } = this;
+    const shape = new NGL.Shape("bonds and cell");
+    this.movers = [];
+    const add = (arrays, colour, colour2, radius, picking) => {
+      const n = arrays.position1.length / 3;
+      if (!n) return;
+      const buffer = new NGL.CylinderBuffer(
+        { ...arrays, color: colour, color2: colour2, radius: new Float32Array(n).fill(radius) },
+        { openEnded: false, disablePicking: !picking, radialSegments: 14 });
+      shape.addBuffer(buffer);
+      return shape.bufferList.length - 1;
+    };
+    const ends = (offset) => new Float32Array(scene.bonds.filter((_, k) => k % 2 === offset).flatMap((d) => rgb(scene.colour[d])));
+    const bond = add(this.bondArrays(), ends(0), ends(1), 0.085, false);
+    const grey = this.dark ? [0.62, 0.65, 0.70] : [0.42, 0.45, 0.50];
+    const cell = scene.cell ? add(this.cellArrays(), repeated(grey, 12), repeated(grey, 12), 0.022, false) : undefined;
+    if (!shape.bufferList.length) { this.lines = null; return; }
+    this.lines = stage.addComponentFromObject(shape, { name: "bonds and cell" });
+    const list = () => this.linesRepr.repr.bufferList;
+    this.linesRepr = this.lines.addRepresentation("buffer", { roughness: 0.5 });
+    if (bond !== undefined) this.movers.push(() => list()[bond].setAttributes(this.bondArrays()));
+    if (cell !== undefined) this.movers.push(() => list()[cell].setAttributes(this.cellArrays()));
+  }
+
+  triangles(p) {
+    const out = new Float32Array(3 * p.tri.length);
+    for (let k = 0; k < p.tri.length; k++) for (let c = 0; c < 3; c++) out[3 * k + c] = this.points[3 * p.tri[k] + c];
+    return out;
+  }
+
+  // polyhedra in three layers: picked, in the scope of the handles, the rest
+  recolour() {
+    if (!this.component || !this.scene) return;
+    const { NGL, stage, scene } = this;
+    const { picked = null, related = [], atoms = [] } = this.link.get("highlight") ?? {};
+    const inScope = new Set(related);
+    const layerOf = (p) => (p.motif === picked ? 0 : inScope.has(p.motif) ? 1 : 2);
+    const style = [{ opacity: 0.72, edge: 0.05 }, { opacity: 0.50, edge: 0.034 }, { opacity: picked === null ? 0.42 : 0.26, edge: 0.016 }];
+    const old = this.layers ?? [];
+    this.layers = [];
+    this.polyMovers = [];
+    for (const layer of [2, 1, 0]) {
+      const members = scene.polyhedra.filter((p) => layerOf(p) === layer);
+      if (!members.length) continue;
+      const faces = new NGL.Shape(`polyhedra ${layer}`);
+      for (const p of members) {
+        const base = layer === 0 ? mixed(rgb(p.colour), ACCENT, 0.35) : rgb(p.colour);
+        faces.addMesh(this.triangles(p), repeated(base, p.tri.length), undefined, undefined, `motif:${p.motif}`);
+      }
+      const component = stage.addComponentFromObject(faces, { name: `polyhedra ${layer}` });
+      const repr = component.addRepresentation("buffer", { opacity: style[layer].opacity, side: "double", depthWrite: false, flatShaded: true, roughness: 0.6 });
+      members.forEach((p, k) => this.polyMovers.push(() => repr.repr.bufferList[k].setAttributes({ position: this.triangles(p) })));
+      this.layers.push(component);
+      const lines = new NGL.Shape(`edges ${layer}`);
+      const pairs = members.flatMap((p) => p.edge);
+      const colours = new Float32Array(members.flatMap((p) => {
+        const colour = layer < 2 ? ACCENT : mixed(rgb(p.colour), this.dark ? [1, 1, 1] : [0, 0, 0], 0.25);
+        return Array.from({ length: p.edge.length / 2 }, () => colour).flat();
+      }));
+      const count = pairs.length / 2;
+      lines.addBuffer(new NGL.CylinderBuffer({ ...this.edgeArrays(pairs), color: colours, color2: colours, radius: new Float32Array(count).fill(style[layer].edge) }, { disablePicking: true, radialSegments: 8 }));
+      const edges = stage.addComponentFromObject(lines, { name: `edges ${layer}` });
+      const edgeRepr = edges.addRepresentation("buffer", {});
+      this.polyMovers.push(() => edgeRepr.repr.bufferList[0].setAttributes(this.edgeArrays(pairs)));
+      this.layers.push(edges);
+    }
+    if (atoms.length) {
+      const halo = new NGL.Shape("picked atoms");
+      const drawn = atoms.filter((a) => a < scene.site.length);
+      const centre = () => new Float32Array(drawn.flatMap((a) => [...this.points.subarray(3 * a, 3 * a + 3)]));
+      halo.addBuffer(new NGL.SphereBuffer({ position: centre(), color: repeated(ACCENT, drawn.length), radius: new Float32Array(drawn.map((a) => scene.radius[a] * 1.35)) }, { disablePicking: true }));
+      const component = stage.addComponentFromObject(halo, { name: "picked atoms" });
+      const repr = component.addRepresentation("buffer", { opacity: 0.45, depthWrite: false });
+      this.polyMovers.push(() => repr.repr.bufferList[0].setAttributes({ position: centre() }));
+      this.layers.push(component);
+    }
+    for (const gone of old) stage.removeComponent(gone);
+    stage.viewer.requestRender();
+  }
+
+  schedule() {
+    this.dirty = true;
+    if (this.pending) return;
+    this.pending = requestAnimationFrame(() => {
+      this.pending = null;
+      if (this.dirty && this.component) this.move();
+    });
+  }
+
+  move() {
+    this.dirty = false;
+    if (!this.scene || !this.component || !this.gather()) return;
+    this.component.structure.updatePosition(this.points, false);
+    this.component.updateRepresentations({ position: true });
+    for (const mover of [...(this.movers ?? []), ...(this.polyMovers ?? [])]) mover();
+    this.stage.viewer.requestRender();
+    this.link.frames.push(performance.now());
+    if (this.link.frames.length > 4000) this.link.frames.splice(0, 2000);
+    this.shown = this.link.get("frame");
+  }
+
+  motifNames(p) {
+    if (p?.mesh?.name?.startsWith?.("motif:")) return { motif: Number(p.mesh.name.slice(6)) };
+    if (p?.atom) return { atom: p.atom.index, site: this.scene.site[p.atom.index] };
+    return null;
+  }
+
+  clicked(p) {
+    const hit = this.motifNames(p);
+    const shift = Boolean(p?.shiftKey);
+    if (!hit) return this.link.send({ op: "pick", kind: "none", shift });
+    if (hit.motif !== undefined) return this.link.send({ op: "pick", kind: "motif", motif: hit.motif, shift });
+    // a ligand belongs to several motifs: the drawn polyhedron that owns this copy of it, the picked one first
+    const picked = this.link.get("highlight")?.picked;
+    const owners = this.scene.polyhedra.filter((q) => q.members.includes(hit.atom));
+    const owner = owners.find((q) => q.centre === hit.atom) ?? owners.find((q) => q.motif === picked) ?? owners[0];
+    this.link.send({ op: "pick", kind: "atom", site: hit.site, drawn: hit.atom, motif: owner?.motif ?? null, shift });
+  }
+
+  hovered(p) {
+    const hit = this.scene && this.motifNames(p);
+    const names = this.scene?.motifs ?? {};
+    this.stage.viewer.container.style.cursor = hit ? "pointer" : "";
+    if (!hit) { this.tip.style.display = "none"; return; }
+    this.tip.textContent = hit.motif !== undefined ? names[hit.motif] ?? `motif ${hit.motif}` : this.scene.label[hit.atom];
+    const { x, y } = p.canvasPosition;
+    this.tip.style.display = "block";
+    this.tip.style.left = `${x + 14}px`;
+    this.tip.style.top = `${this.view.el.clientHeight - y + 8}px`;
+  }
+
+  // Numbers read back from what is drawn, for tests and benchmarks.
+  report() {
+    if (!this.component || !this.scene) return null;
+    const store = this.component.structure.atomStore;
+    const n = this.scene.site.length;
+    const atoms = Array.from({ length: n }, (_, k) => [store.x[k], store.y[k], store.z[k]]);
+    const attribute = (buffer, name) => {
+      const a = buffer.geometry?.attributes?.[name] ?? buffer.geometry?.attributes?.position;
+      return a ? Array.from(a.array) : [];
+    };
+    const lists = (this.layers ?? []).filter((c) => c.name.startsWith("polyhedra")).flatMap((c) => c.reprList[0].repr.bufferList.map((b, k) => ({ name: c.shape?.name, position: attribute(b, "position") })));
+    const bonds = this.lines ? this.bondsDrawn() : [];
+    const camera = Array.from(this.stage.viewerControls.getOrientation().elements);
+    return { scene: this.sceneId, frame: this.shown, count: this.scene.count, site: this.scene.site, image: this.scene.image, atoms, polyhedra: lists, bonds, bondPairs: this.scene.bonds, camera, components: this.stage.compList.length, loads: this.loads };
+  }
+
+  bondsDrawn() {
+    const buffer = this.linesRepr.repr.bufferList[0];
+    const attributes = buffer.geometry.attributes;
+    return { names: Object.keys(attributes), position1: Array.from(attributes.position1?.array ?? []), position2: Array.from(attributes.position2?.array ?? []) };
+  }
+
+  // Where a drawn atom or the middle of a motif's polyhedron is on the page, for tests that click.
+  screen(drawn) {
+    const v = new this.NGL.Vector3(...drawn);
+    const p = this.stage.viewerControls.getPositionOnCanvas(v);
+    const box = this.stage.viewer.renderer.domElement.getBoundingClientRect();
+    return { x: box.left + p.x, y: box.top + (box.height - p.y) };
+  }
+
+  detach() {
+    this.controller.abort();
+    this.watcher.disconnect();
+    this.stage.signals.clicked.remove(this.clicked, this);
+    this.stage.signals.hovered.remove(this.hovered, this);
+  }
+
+  dispose() {
+    this.detach();
+    try { this.stage?.dispose?.(); } catch { /* the view may have gone first */ }
+    // browsers allow about 16 WebGL contexts: give this one back at once
+    try { this.stage?.viewer?.renderer?.forceContextLoss?.(); } catch { /* already lost */ }
+  }
+}
+
+async function attachStage(link) {
+  const { signal } = link.controller;
+  const model = await modelOf(link.manager, link.get("viewer_id"), signal);
+  while (!signal.aborted) {
+    const view = await liveView(model, (v) => v.stage?.viewer, signal);
+    if (!view) return;
+    if (link.pane?.view !== view) {
+      // the only code handed to nglview is this constant: there is no other door to its NGL namespace
+      view.executeCode("this.__NGL = NGL");
+      while (!view.__NGL && !signal.aborted) await pause(20);
+      link.pane?.detach();
+      link.pane = new StagePane(link, view, view.__NGL);
+      globalThis.motifdesk.latest = link;
+    }
+    while (view.el.isConnected && !signal.aborted) await pause(300); // displayed anew (cell re-run, page moved): adopt the new view
+  }
+}

@@ -1,0 +1,212 @@
+"""A real JupyterLab in a real Chromium, for the browser tests and the desk's benchmark.
+
+Everything lives in one temporary folder (settings, runtime files, notebooks); nothing of the user's Jupyter is read or written,
+and nothing is left running.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
+CHROMIUM_ARGS = [
+    "--no-sandbox",
+    "--enable-unsafe-swiftshader",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+# Not faults of the desk, each with its reason; keep this list tiny.
+ALLOWED_CONSOLE = (
+    "GPU stall due to ReadPixels",  # software GL says this at every pick
+    "Automatic fallback to software WebGL",  # this Chromium has no GPU
+)
+
+
+def chromium() -> str | None:
+    """Path of a Chromium or Chrome, or None."""
+    return next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+
+
+def missing() -> str | None:
+    """Why browser tests cannot run here, or None."""
+    if chromium() is None:
+        return "no Chromium on the PATH: install Debian's chromium package (CI does)"
+    try:
+        import playwright.sync_api  # noqa: F401
+    except ImportError:
+        return "playwright is not installed: pip install 'motifdesk[test]'"
+    return None
+
+
+def poll(probe: Callable[[], Any], what: str, timeout: float = 30.0, every: float = 0.1) -> Any:
+    """The first true answer of `probe`; AssertionError naming `what` after `timeout` seconds."""
+    end = time.monotonic() + timeout
+    last: Any = None
+    while time.monotonic() < end:
+        last = probe()
+        if last:
+            return last
+        time.sleep(every)
+    raise AssertionError(f"waited {timeout:g} s for {what}; last answer: {str(last)[:400]}")
+
+
+@contextmanager
+def jupyter(folder: Path) -> Iterator[str]:
+    """A JupyterLab server on `folder`; gives the base URL with the token's value as ``url|token``."""
+    home = folder / ".jupyter-test"
+    news = home / "settings" / "@jupyterlab" / "apputils-extension"
+    news.mkdir(parents=True)
+    (news / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
+    environment = {
+        **os.environ,
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_DATA_DIR": str(home / "data"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+        "IPYTHONDIR": str(home / "ipython"),
+        "JUPYTER_NO_CONFIG": "1",
+    }
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    token = secrets.token_hex(16)
+    log = (home / "server.log").open("w")
+    server = subprocess.Popen(
+        [
+            sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--ServerApp.port={port}", "--ServerApp.ip=127.0.0.1",
+            "--ServerApp.port_retries=0", f"--ServerApp.root_dir={folder}", f"--IdentityProvider.token={token}",
+            "--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly", "--ServerApp.terminals_enabled=False",
+        ],
+        env=environment, stdout=log, stderr=subprocess.STDOUT, cwd=folder, start_new_session=True,
+    )  # fmt: skip
+    url = f"http://127.0.0.1:{port}"
+
+    def up() -> bool:
+        if server.poll() is not None:
+            raise AssertionError("JupyterLab ended: " + (home / "server.log").read_text()[-2000:])
+        try:
+            request = urllib.request.Request(f"{url}/api/status", headers={"Authorization": f"token {token}"})
+            return urllib.request.urlopen(request, timeout=2).status == 200
+        except OSError:
+            return False
+
+    try:
+        poll(up, "the JupyterLab server", 60)
+        yield f"{url}|{token}"
+    finally:
+        # the server shuts its kernels down on SIGTERM; the whole group goes if it does not
+        server.terminate()
+        try:
+            server.wait(15)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.pid, signal.SIGKILL)
+            server.wait(5)
+        log.close()
+
+
+class Notebook:
+    """One notebook open in JupyterLab."""
+
+    def __init__(self, page: Any, url: str) -> None:
+        self.page = page
+        self.url = url
+        self.console: list[str] = []
+        page.on("console", self._said)
+        page.on("pageerror", lambda error: self.console.append(f"pageerror: {error}"))
+
+    def _said(self, message: Any) -> None:
+        if message.type == "error" and not any(known in message.text for known in ALLOWED_CONSOLE):
+            self.console.append(message.text)
+
+    def open(self, name: str) -> None:
+        """Open notebook `name` and wait for its kernel."""
+        base, token = self.url.split("|")
+        self.page.goto(f"{base}/lab/tree/{name}?reset&token={token}", wait_until="domcontentloaded")
+        ready = "() => globalThis.jupyterapp?.shell?.currentWidget?.context?.sessionContext?.session?.kernel?.status === 'idle'"
+        self.page.wait_for_function(ready, timeout=60_000)
+
+    def command(self, name: str) -> None:
+        """Run a JupyterLab command, not awaiting its end."""
+        self.page.evaluate("(name) => { globalThis.jupyterapp.commands.execute(name); }", name)
+
+    def run_all(self) -> None:
+        """Run every cell (as the menu does)."""
+        self.command("notebook:run-all-cells")
+
+    def python(self, code: str, timeout: float = 60.0) -> str:
+        """Run `code` in the notebook's kernel, beside its cells; what it printed. A traceback raises."""
+        script = """async ([code, ms]) => {
+          const kernel = globalThis.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel;
+          const future = kernel.requestExecute({ code, store_history: false, stop_on_error: false });
+          let text = '', wrong = null;
+          future.onIOPub = (m) => {
+            if (m.header.msg_type === 'stream') text += m.content.text;
+            if (m.header.msg_type === 'error') wrong = m.content.traceback.join('\\n');
+          };
+          const late = new Promise((done) => setTimeout(() => done('late'), ms));
+          if ((await Promise.race([future.done, late])) === 'late') wrong = 'no answer from the kernel';
+          return { text, wrong };
+        }"""
+        answer = self.page.evaluate(script, [code, 1000 * timeout])
+        if answer["wrong"]:
+            raise AssertionError(f"kernel: {answer['wrong']}")
+        return answer["text"]
+
+    def value(self, expression: str, setup: str = "") -> Any:
+        """The JSON value of a Python expression in the kernel."""
+        return json.loads(self.python(f"import json\n{setup}\nprint(json.dumps({expression}))"))
+
+    # ---------------------------------------------------------------------------------------------- the desk
+
+    def stage(self) -> dict[str, Any] | None:
+        """What the bridge reads back from the viewer's stage."""
+        return self.page.evaluate("() => globalThis.motifdesk?.latest?.pane?.report() ?? null")
+
+    def map(self) -> dict[str, Any] | None:
+        """What the bridge reads back from the map."""
+        return self.page.evaluate("() => globalThis.motifdesk?.latest?.map?.report() ?? null")
+
+    def screen(self, xyz: Any) -> tuple[float, float]:
+        """Where a point of the design (Angstrom) is on the page."""
+        at = self.page.evaluate("(p) => globalThis.motifdesk.latest.pane.screen(p)", [float(v) for v in xyz])
+        return at["x"], at["y"]
+
+
+@contextmanager
+def lab(notebooks: list[Path], *, size: tuple[int, int] = (1680, 1050)) -> Iterator[Notebook]:
+    """JupyterLab with copies of `notebooks` and a Chromium page on it."""
+    from playwright.sync_api import sync_playwright
+
+    folder = Path(tempfile.mkdtemp(prefix="motifdesk-browser-"))
+    try:
+        for notebook in notebooks:
+            shutil.copy(notebook, folder / notebook.name)
+        with jupyter(folder) as url, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGS)
+            try:
+                page = browser.new_page(viewport={"width": size[0], "height": size[1]})
+                page.set_default_timeout(30_000)
+                made = Notebook(page, url)
+                made.folder = folder  # type: ignore[attr-defined]
+                yield made
+            finally:
+                browser.close()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
