@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,7 +41,7 @@ def load_codec(path: str | os.PathLike[str] | None = None, device: str = "auto")
     source = data_path("weights", "codec.safetensors") if path is None else path
     chosen = _device(device)
     try:
-        weights = load_weights(source, device="cpu")
+        weights = load_weights(os.fspath(source), device="cpu")
     except NetworkError as error:
         raise CodecError(
             error.what,
@@ -135,7 +136,7 @@ class Codec:
         root = np.zeros((len(arrays), ROOT_WIDTH), dtype=np.float32)
         atoms: list[np.ndarray] = [np.zeros((0, MOTIF_WIDTH), np.float32)] * len(arrays)
         for block in _blocks(order, [len(a) for a in arrays]):
-            geometry, features = self._guarded(lambda b=block: self._geometry([arrays[k] for k in b], motifs))
+            geometry, features = self._guarded(partial(self._geometry, [arrays[k] for k in block], motifs))
             for row, k in enumerate(block):
                 root[k, GEOMETRY] = geometry[row]
                 if motifs:
@@ -275,24 +276,23 @@ class Codec:
                 if progress is not None:
                     progress({**news, "index": k, "of": len(given)})
 
-            results.append(
-                self._guarded(
-                    lambda code=code, tell=tell: decode_one(
-                        code,
-                        self._arrays,
-                        self.version,
-                        proposals=proposals,
-                        exclude=excluded,
-                        seed=seed,
-                        progress=tell,
-                        max_proposals=max_proposals,
-                        free_rounds=free_rounds,
-                        max_seconds=max_seconds,
-                        snap=snap,
-                        device=self.device,
-                    )
+            def work(code: Codes = code, tell: Callable[[dict[str, Any]], None] = tell) -> Decoded:
+                return decode_one(
+                    code,
+                    self._arrays,
+                    self.version,
+                    proposals=proposals,
+                    exclude=excluded,
+                    seed=seed,
+                    progress=tell,
+                    max_proposals=max_proposals,
+                    free_rounds=free_rounds,
+                    max_seconds=max_seconds,
+                    snap=snap,
+                    device=self.device,  # read when called: it changes when the GPU is out of memory
                 )
-            )
+
+            results.append(self._guarded(work))
         return results
 
     def _codes(self, codes: Codes | np.ndarray) -> Codes:

@@ -29,7 +29,8 @@ def free_starts(
 ) -> Proposals:
     """The ``keep`` most promising of ``trials`` random starts (half of them symmetric, for crystals)."""
     rng = np.random.default_rng(seed)
-    positions, sources = [], []
+    positions: list[np.ndarray] = []
+    sources: list[str] = []
     if goal.cell is not None:
         groups = _lattice_groups(goal.cell)
         for _ in range(2 * trials):

@@ -37,8 +37,10 @@ def harmonic_coefficients() -> tuple[np.ndarray, np.ndarray]:
     for degree, block in enumerate(BLOCKS):
         rows = np.flatnonzero(degrees == degree)
         solution = np.linalg.lstsq(monomials[:, rows], values[:, block], rcond=None)[0]
-        coefficients[np.ix_(rows, range(block.start, block.stop))] = np.where(np.abs(solution) > 1e-9, solution, 0.0)
-    index = {power: k for k, power in enumerate(POWERS)}
+        coefficients[np.ix_(rows, np.arange(block.start, block.stop))] = np.where(
+            np.abs(solution) > 1e-9, solution, 0.0
+        )
+    index: dict[tuple[int, ...], int] = {power: k for k, power in enumerate(POWERS)}
     gradient = np.zeros((len(powers), 3, (LMAX + 1) ** 2))
     for k, power in enumerate(POWERS):
         for axis in range(3):

@@ -111,12 +111,13 @@ def from_corpus(
     if not laid:
         return Proposals(np.zeros((0, n, 3)), np.zeros((0, 3, 3)) if crystal else None, (), np.zeros(0))
     laid = _distinct(laid, goal, arrays, device, blind, keep=32)
-    positions, sources = [], []
+    places: list[np.ndarray] = []
+    sources: list[str] = []
     for place, numbers, source in laid:
         for order in assignments(numbers, goal.numbers):
-            positions.append(place[order])
+            places.append(place[order])
             sources.append(source)
-    return rank(np.stack(positions), goal, sources, arrays, keep=keep, device=device)
+    return rank(np.stack(places), goal, sources, arrays, keep=keep, device=device)
 
 
 def rank(

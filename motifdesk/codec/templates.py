@@ -30,7 +30,9 @@ class TemplateIndex:
     def __init__(self) -> None:
         self._places: list[tuple[str, int]] = []
         self._groups: dict[tuple[bool, tuple[int, ...]], list[int]] = defaultdict(list)
-        ids, natoms, shapes = [], [], []
+        ids: list[str] = []
+        natoms: list[int] = []
+        shapes: list[np.ndarray | None] = []
         for name in corpora():
             table = corpus(name)
             for k in range(len(table)):
@@ -44,7 +46,7 @@ class TemplateIndex:
                 shapes.append(None)
         self.ids = ids
         self.natoms = np.array(natoms)
-        self._shapes: list[np.ndarray | None] = shapes
+        self._shapes = shapes
         self._blind: dict[str, dict[int, np.ndarray]] = defaultdict(dict)
 
     def __len__(self) -> int:
