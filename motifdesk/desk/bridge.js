@@ -4,18 +4,25 @@
 globalThis.motifdesk.render = async ({ model, el, signal }) => {
   const kind = model.get("kind");
   if (!PANELS[kind]) return;
-  const link = await linkOf(model.widget_manager, model.get("output_id"));
+  const link = await linkOf(model.get("key"));
   el.classList.add("md-panel", `md-${kind}`);
   PANELS[kind](el, link, signal ?? link.controller.signal);
 };
 
+async function start(model, signal) {
+  const link = await connect(model, signal);
+  if (!link) return;
+  const named = async (name) => {
+    while (!link.get(name) && !link.controller.signal.aborted) await pause(20);
+  };
+  await named("viewer_id");
+  attachStage(link);
+  await named("figure_id");
+  attachMap(link);
+}
+
 export default {
-  async initialize({ model, signal }) {
-    const id = model.get("own_id");
-    const link = await linkOf(model.widget_manager, id);
-    if (signal?.aborted) return;
-    signal?.addEventListener("abort", () => { link.dispose(); DESKS.delete(id); });
-    attachStage(link);
-    attachMap(link);
+  initialize({ model, signal }) {
+    start(model, signal);
   },
 };

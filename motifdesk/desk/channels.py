@@ -45,7 +45,7 @@ class Output(anywidget.AnyWidget):
 
     _esm = traitlets.Unicode("").tag(sync=True)
     _css = traitlets.Unicode("").tag(sync=True)
-    own_id = traitlets.Unicode("").tag(sync=True)
+    key = traitlets.Unicode("").tag(sync=True)
     input_id = traitlets.Unicode("").tag(sync=True)
     viewer_id = traitlets.Unicode("").tag(sync=True)
     figure_id = traitlets.Unicode("").tag(sync=True)
@@ -96,4 +96,4 @@ class Panel(anywidget.AnyWidget):
 
     _esm = _SMALL
     kind = traitlets.Unicode("").tag(sync=True)
-    output_id = traitlets.Unicode("").tag(sync=True)
+    key = traitlets.Unicode("").tag(sync=True)

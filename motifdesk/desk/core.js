@@ -81,21 +81,32 @@ class Link {
   }
 }
 
-// One link per desk and page, whoever asks first: the bridge or a panel.
-function linkOf(manager, id) {
-  if (!DESKS.has(id)) {
-    DESKS.set(id, (async () => {
-      const output = await modelOf(manager, id);
-      const input = await modelOf(manager, output.get("input_id"));
-      const link = new Link(output, input);
-      link.manager = manager;
-      const close = () => { link.dispose(); DESKS.delete(id); };
-      output.on("comm:close", close);
-      output.on("destroy", close);
-      return link;
-    })());
+// One link per desk and page. Panels ask for it by the desk's key; the bridge, which holds Output's model, makes it. Nothing is
+// awaited while Output initialises: messages of a comm wait for its model, and a model that waits for messages waits for ever.
+function deskOf(key) {
+  if (!DESKS.has(key)) {
+    const desk = {};
+    desk.link = new Promise((done) => { desk.resolve = done; });
+    DESKS.set(key, desk);
   }
-  return DESKS.get(id);
+  return DESKS.get(key);
+}
+
+const linkOf = (key) => deskOf(key).link;
+
+async function connect(output, signal) {
+  const key = output.get("key");
+  const manager = output.widget_manager;
+  const input = await modelOf(manager, output.get("input_id"), signal);
+  if (!input) return null;
+  const link = new Link(output, input);
+  link.manager = manager;
+  const close = () => { link.dispose(); DESKS.delete(key); };
+  output.on("comm:close", close);
+  output.on("destroy", close);
+  signal?.addEventListener("abort", close);
+  deskOf(key).resolve(link);
+  return link;
 }
 
 // The live view of a model that satisfies `ready` (a widget displayed twice has two views; a closed one stays listed a while).

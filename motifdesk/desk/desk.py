@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -53,8 +54,7 @@ class Desk(ipywidgets.VBox):
     def __init__(self, design: Any, *, codec: Any = "lazy", atlas: Any = "lazy") -> None:
         self.session = design if isinstance(design, Session) else Session(design, codec=codec, atlas=atlas)
         self._input = Input()
-        self._output = Output(input_id=self._input.model_id)
-        self._output.publish(own_id=self._output.model_id)
+        self._output = Output(key=uuid.uuid4().hex, input_id=self._input.model_id)
         self.viewer = Viewer(self._output)
         self.map = MapPane(self._output)
         self._hands = Hands(self.session)
@@ -88,7 +88,7 @@ class Desk(ipywidgets.VBox):
 
     def _frame(self) -> ipywidgets.Box:
         def panel(kind: str) -> Panel:
-            return Panel(kind=kind, output_id=self._output.model_id)
+            return Panel(kind=kind, key=self._output.key)
 
         def box(children: list[Any], *classes: str) -> ipywidgets.Box:
             made = ipywidgets.Box(children=children)

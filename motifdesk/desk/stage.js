@@ -123,7 +123,7 @@ class StagePane {
     const { NGL, stage } = this;
     const q = new NGL.Quaternion().setFromEuler(new NGL.Euler(-1.25, 0.0, -0.42));
     stage.animationControls.clear?.();
-    stage.viewerControls.rotate(q.multiply(stage.viewer.rotationGroup.quaternion.clone().inverse()));
+    stage.viewerControls.rotate(q.multiply(stage.viewer.rotationGroup.quaternion.clone().conjugate()));
     stage.autoView(0);
   }
 
