@@ -50,11 +50,14 @@ def describe_handles(state: State, session: Session) -> dict[str, Any]:
 
 def _slider(mode: Any, value: float) -> dict[str, Any]:
     reach = max(_RANGE[mode.block], abs(value))
-    words = mode.label
-    if words.startswith(mode.irrep):
-        words = words[len(mode.irrep) :].strip()
+    # the panel already says the block and the irrep: "Eg stretch (1) - Jahn-Teller elongation (Q3)" needs its last part only
+    words = mode.label.rpartition(" - ")[2]
+    if words == mode.label:
+        words = f"{mode.irrep} {mode.component}"
+    elif mode.component > 1 and not any(mark in words for mark in ("along", "about", "(Q", "in-plane")):
+        words = f"{words} {mode.component}"
     return {
-        "op": "distort", "key": mode.key, "label": words or mode.label, "irrep": mode.irrep, "hint": f"{mode.label}: amplitude in Å",
+        "op": "distort", "key": mode.key, "label": words, "irrep": mode.irrep, "hint": f"{mode.label}: amplitude in Å",
         "value": float(value), "min": -reach, "max": reach, "step": 0.005, "rest": 0.0, "unit": "Å", "digits": 3,
     }  # fmt: skip
 

@@ -109,7 +109,6 @@ class MapPane:
         if name == "source":
             sources = np.asarray(_column(self.atlas, "source")).astype(str)
             names = list(dict.fromkeys(sources.tolist()))
-            index = np.array([names.index(s) for s in names])[np.searchsorted(np.sort(names), sources)] if False else None
             lookup = {s: k for k, s in enumerate(names)}
             index = np.fromiter((lookup[s] for s in sources), dtype=np.uint8, count=len(sources))
             top = max(len(names) - 1, 1)

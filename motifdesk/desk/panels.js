@@ -155,12 +155,18 @@ const PANELS = {
     const colour = select("Colour the map by", [], "", (v) => link.send({ op: "colour", by: v }));
     const composition = segmented("Composition while the probe is dragged", [["keep", "keep species", "Keep the composition: only the geometry follows the probe"], ["follow", "follow map", "Let the composition follow the map"]], (v) => link.send({ op: "composition", value: v }));
     const status = element("div", { class: "md-map-status", role: "status" });
-    el.append(element("h3", {}, "Map"), colour, element("span", { class: "md-grow" }), composition.node, status);
+    const legend = element("div", { class: "md-legend", "aria-hidden": "true" });
+    el.append(element("h3", {}, "Map"), colour, element("span", { class: "md-grow" }), composition.node, legend, status);
     link.on("mapbar", (m) => {
       fill(colour, m.options ?? [], m.by);
       colour.style.display = m.options?.length ? "" : "none";
       composition.set(m.composition);
       status.textContent = m.status ?? "";
+      legend.replaceChildren(...(m.legend ?? []).map(([text, tint]) => {
+        const item = element("span", {}, text);
+        item.style.setProperty("--md-colour", tint);
+        return item;
+      }));
     }, signal);
   },
 

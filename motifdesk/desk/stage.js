@@ -120,11 +120,35 @@ class StagePane {
   // Only at the first load, for another structure, or when the designer asks: never while editing.
   fit(n) {
     this.fitted = n;
-    const { NGL, stage } = this;
-    const q = new NGL.Quaternion().setFromEuler(new NGL.Euler(-1.25, 0.0, -0.42));
+    const { stage } = this;
     stage.animationControls.clear?.();
-    stage.viewerControls.rotate(q.multiply(stage.viewer.rotationGroup.quaternion.clone().conjugate()));
+    stage.viewerControls.rotate(this.pose().multiply(stage.viewer.rotationGroup.quaternion.clone().conjugate()));
     stage.autoView(0);
+    // autoView leaves room for a sphere around everything; the design should fill the pane
+    const { width, height } = stage.viewer.container.getBoundingClientRect();
+    const [low, high] = [[Infinity, Infinity], [-Infinity, -Infinity]];
+    for (let k = 0; k < this.points.length; k += 3) {
+      const at = stage.viewerControls.getPositionOnCanvas(new this.NGL.Vector3(...this.points.subarray(k, k + 3)));
+      [at.x, at.y].forEach((v, c) => { low[c] = Math.min(low[c], v); high[c] = Math.max(high[c], v); });
+    }
+    const room = Math.max((high[0] - low[0] + 24) / width, (high[1] - low[1] + 24) / height);
+    if (room > 0 && Number.isFinite(room)) stage.viewerControls.distance(Math.abs(stage.viewer.cameraDistance) * room * 1.12);
+  }
+
+  // The longest extent of the design along the longer side of the pane, the next across it, a little from above.
+  pose() {
+    const { NGL } = this;
+    const { width, height } = this.stage.viewer.container.getBoundingClientRect();
+    const rows = this.scene.cell ? [0, 3, 6].map((k) => new NGL.Vector3(...this.cell.subarray(k, k + 3))) : [];
+    if (rows.length < 3) return new NGL.Quaternion().setFromEuler(new NGL.Euler(-1.25, 0.0, -0.42));
+    rows.sort((p, q) => q.length() - p.length());
+    const along = rows[0].normalize();
+    const across = rows[1].sub(along.clone().multiplyScalar(rows[1].dot(along))).normalize();
+    const [x, y] = width >= height ? [along, across] : [across.negate(), along];
+    const z = new NGL.Vector3().crossVectors(x, y);
+    const turn = new NGL.Matrix4().set(x.x, x.y, x.z, 0, y.x, y.y, y.z, 0, z.x, z.y, z.z, 0, 0, 0, 0, 1);
+    const tilt = new NGL.Quaternion().setFromEuler(new NGL.Euler(0.32, -0.3, 0));
+    return tilt.multiply(new NGL.Quaternion().setFromRotationMatrix(turn));
   }
 
   bondArrays() {
