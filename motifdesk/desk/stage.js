@@ -121,18 +121,21 @@ class StagePane {
   fit(n) {
     this.fitted = n;
     const { stage } = this;
+    const pose = this.pose();
     stage.animationControls.clear?.();
-    stage.viewerControls.rotate(this.pose().multiply(stage.viewer.rotationGroup.quaternion.clone().conjugate()));
-    stage.autoView(0);
-    // autoView leaves room for a sphere around everything; the design should fill the pane
-    const { width, height } = stage.viewer.container.getBoundingClientRect();
-    const [low, high] = [[Infinity, Infinity], [-Infinity, -Infinity]];
+    stage.viewerControls.rotate(pose.clone().multiply(stage.viewer.rotationGroup.quaternion.clone().conjugate()));
+    // NGL's autoView leaves room for a sphere around everything and comes a task later; the design should fill the pane now
+    const [low, high] = [[Infinity, Infinity, Infinity], [-Infinity, -Infinity, -Infinity]];
     for (let k = 0; k < this.points.length; k += 3) {
-      const at = stage.viewerControls.getPositionOnCanvas(new this.NGL.Vector3(...this.points.subarray(k, k + 3)));
-      [at.x, at.y].forEach((v, c) => { low[c] = Math.min(low[c], v); high[c] = Math.max(high[c], v); });
+      const v = new this.NGL.Vector3(...this.points.subarray(k, k + 3)).applyQuaternion(pose);
+      [v.x, v.y, v.z].forEach((x, c) => { low[c] = Math.min(low[c], x); high[c] = Math.max(high[c], x); });
     }
-    const room = Math.max((high[0] - low[0] + 24) / width, (high[1] - low[1] + 24) / height);
-    if (room > 0 && Number.isFinite(room)) stage.viewerControls.distance(Math.abs(stage.viewer.cameraDistance) * room * 1.12);
+    const middle = new this.NGL.Vector3(...low.map((x, c) => (x + high[c]) / 2)).applyQuaternion(pose.clone().conjugate());
+    const { width, height } = stage.viewer.container.getBoundingClientRect();
+    const margin = 2.2; // Angstrom around: atoms have a size
+    const tall = Math.max(high[1] - low[1] + margin, (high[0] - low[0] + margin) * (height / Math.max(width, 1)), 4);
+    stage.viewerControls.center(middle);
+    stage.viewerControls.distance(tall / (2 * Math.tan((Math.PI / 360) * stage.viewer.perspectiveCamera.fov)));
   }
 
   // The longest extent of the design along the longer side of the pane, the next across it, a little from above.

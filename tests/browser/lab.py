@@ -36,6 +36,7 @@ ALLOWED_CONSOLE = (
     "GPU stall due to ReadPixels",  # software GL says this at every pick
     "Automatic fallback to software WebGL",  # this Chromium has no GPU
 )
+ALLOWED_URLS = ("/lsp/status",)  # JupyterLab asks for a language server extension that is not installed
 
 
 def chromium() -> str | None:
@@ -81,7 +82,6 @@ def jupyter(folder: Path) -> Iterator[str]:
         "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
         "IPYTHONDIR": str(home / "ipython"),
-        "JUPYTER_NO_CONFIG": "1",
     }
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -124,16 +124,20 @@ def jupyter(folder: Path) -> Iterator[str]:
 class Notebook:
     """One notebook open in JupyterLab."""
 
-    def __init__(self, page: Any, url: str) -> None:
+    def __init__(self, page: Any, url: str, folder: Path) -> None:
         self.page = page
         self.url = url
+        self.folder = Path()
+        self.folder = folder
         self.console: list[str] = []
         page.on("console", self._said)
         page.on("pageerror", lambda error: self.console.append(f"pageerror: {error}"))
 
     def _said(self, message: Any) -> None:
-        if message.type == "error" and not any(known in message.text for known in ALLOWED_CONSOLE):
-            self.console.append(message.text)
+        where = str((message.location or {}).get("url", ""))
+        allowed = any(k in message.text for k in ALLOWED_CONSOLE) or any(k in where for k in ALLOWED_URLS)
+        if message.type == "error" and not allowed:
+            self.console.append(f"{message.text} ({where})")
 
     def open(self, name: str) -> None:
         """Open notebook `name` and wait for its kernel."""
@@ -149,6 +153,17 @@ class Notebook:
     def run_all(self) -> None:
         """Run every cell (as the menu does)."""
         self.command("notebook:run-all-cells")
+
+    def run_to(self, cell: int) -> None:
+        """Run the cells 0 ... `cell`."""
+        self.page.evaluate(
+            """async (cell) => {
+              const { commands, shell } = globalThis.jupyterapp;
+              shell.currentWidget.content.activeCellIndex = cell;
+              commands.execute('notebook:run-all-above').then(() => commands.execute('notebook:run-cell'));
+            }""",
+            cell,
+        )
 
     def python(self, code: str, timeout: float = 60.0) -> str:
         """Run `code` in the notebook's kernel, beside its cells; what it printed. A traceback raises."""
@@ -183,6 +198,10 @@ class Notebook:
         """What the bridge reads back from the map."""
         return self.page.evaluate("() => globalThis.motifdesk?.latest?.map?.report() ?? null")
 
+    def frames(self) -> list[float]:
+        """Times (ms) at which new coordinates reached the stage."""
+        return self.page.evaluate("() => globalThis.motifdesk.latest.frames.slice()")
+
     def screen(self, xyz: Any) -> tuple[float, float]:
         """Where a point of the design (Angstrom) is on the page."""
         at = self.page.evaluate("(p) => globalThis.motifdesk.latest.pane.screen(p)", [float(v) for v in xyz])
@@ -203,9 +222,7 @@ def lab(notebooks: list[Path], *, size: tuple[int, int] = (1680, 1050)) -> Itera
             try:
                 page = browser.new_page(viewport={"width": size[0], "height": size[1]})
                 page.set_default_timeout(30_000)
-                made = Notebook(page, url)
-                made.folder = folder  # type: ignore[attr-defined]
-                yield made
+                yield Notebook(page, url, folder)
             finally:
                 browser.close()
     finally:
