@@ -49,12 +49,14 @@ class EdgeProduct(nn.Module):
         if depthwise:
             out = o3.Irreps([(c.channels, ir) for _, ir in harmonics])
             paths = [(0, k, k, "uvu", True) for k in range(len(harmonics))]
-            self.product = o3.TensorProduct(scalars, harmonics, out, paths, shared_weights=False,
-                                            internal_weights=False)
+            self.product = o3.TensorProduct(
+                scalars, harmonics, out, paths, shared_weights=False, internal_weights=False
+            )
             self.linear = o3.Linear(out, encoder.irreps_aware)
         else:
-            self.product = o3.FullyConnectedTensorProduct(scalars, harmonics, encoder.irreps_aware,
-                                                          shared_weights=False, internal_weights=False)
+            self.product = o3.FullyConnectedTensorProduct(
+                scalars, harmonics, encoder.irreps_aware, shared_weights=False, internal_weights=False
+            )
         self.weights = nn.Linear(c.radial, self.product.weight_numel, bias=False)
         self.harmonics = harmonics
 
@@ -129,8 +131,7 @@ def run(args: argparse.Namespace) -> dict[str, float]:
     }
 
 
-def _convolutions(encoder: Encoder, structures: list, device: torch.device,
-                  seed: int) -> tuple[dict[str, float], int]:
+def _convolutions(encoder: Encoder, structures: list, device: torch.device, seed: int) -> tuple[dict[str, float], int]:
     """Seconds of one forward and backward pass of each form, and the number of edges they ran on."""
 
     torch.manual_seed(seed)

@@ -1,6 +1,7 @@
 """Running the benchmarks of a checkout: ``benchmarks/bench_NAME.py``, each with ``run(args) -> summary``.
 
-The JSON of a run holds a flat ``summary`` of named figures and what is needed to read them: versions, machine, seed, command.
+The JSON of a run holds a flat ``summary`` of named figures and what is needed to read them: versions, machine, seed,
+command.
 """
 
 from __future__ import annotations

@@ -82,9 +82,11 @@ def _bench(args: argparse.Namespace) -> int:
 
 
 def _train(args: argparse.Namespace) -> int:
-    from motifdesk.networks import training
+    from motifdesk.data import path
+    from motifdesk.networks import command
 
-    return int(training.main(args) or 0)
+    args.data = args.data or [str(file) for file in sorted(path("corpora").glob("*.npz"))]
+    return int(command.main(args) or 0)
 
 
 def _atlas_fit(args: argparse.Namespace) -> int:
@@ -98,7 +100,7 @@ def _checkout() -> Path:
 
 
 def build_parser(command: str | None = None) -> argparse.ArgumentParser:
-    """The parser of ``motifdesk``; rooms that define options of their own are imported only when `command` is theirs."""
+    """The parser of ``motifdesk``; a room that defines options is imported only for its `command`."""
     parser = argparse.ArgumentParser(prog="motifdesk", description=__doc__.splitlines()[0])
     parser.add_argument("--version", action="version", version=f"motifdesk {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -132,9 +134,9 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
 
     train = commands.add_parser("train", help="train the encoder and its heads")
     if command == "train":
-        from motifdesk.networks import training
+        from motifdesk.networks import command as training_command
 
-        training.add_arguments(train)
+        training_command.add_arguments(train)
     train.set_defaults(run=_train)
 
     atlas = commands.add_parser("atlas-fit", help="fit the map with umap-learn")

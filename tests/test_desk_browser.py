@@ -1,4 +1,5 @@
-"""The story of the first notebook, told with a mouse in a real JupyterLab: what is on the stage is what the session says.
+"""The story of the first notebook, told with a mouse in a real JupyterLab: what is on the stage is what the session
+says.
 
 One browser session, one test per chapter, in order; each asserts numbers read back from the stage through the bridge.
 """
@@ -16,7 +17,11 @@ from tests.browser import lab as browser
 
 NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "01_first_design.ipynb"
 reason = browser.missing()
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(reason is not None, reason=reason or ""), pytest.mark.timeout(420)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(reason is not None, reason=reason or ""),
+    pytest.mark.timeout(420),
+]
 
 OPEN = 'import motifdesk as md\ndesk = md.Desk(md.read("beta-Li2IrO3.cif", cell="primitive"))'
 
@@ -76,7 +81,8 @@ def assert_stage_shows_session(lab, what: str) -> dict:
         by_name[f"motif:{motif}"].append(atoms[tri])
     meshes = lab.page.evaluate(
         """() => globalThis.motifdesk.latest.pane.layers.filter((c) => c.name.startsWith('polyhedra')).flatMap((c) =>
-             c.reprList[0].repr.bufferList.map((b) => [b.parameters?.name ?? '', Array.from(b.geometry.attributes.position.array)]))"""
+             c.reprList[0].repr.bufferList.map((b) => [b.parameters?.name ?? '',
+             Array.from(b.geometry.attributes.position.array)]))"""
     )
     assert len(meshes) == len(corners)
     # every drawn triangle corner is where one of the scene's corners is, mesh by mesh
@@ -104,7 +110,9 @@ def test_the_stage_shows_the_structure_unrotated(story):
 
 
 def test_clicking_a_polyhedron_picks_its_motif(story):
-    polyhedra = story.page.evaluate("() => globalThis.motifdesk.latest.get('scene').polyhedra.map((p) => [p.motif, p.centre])")
+    polyhedra = story.page.evaluate(
+        "() => globalThis.motifdesk.latest.get('scene').polyhedra.map((p) => [p.motif, p.centre])"
+    )
     atoms = story.stage()["atoms"]
     # the front one of what overlaps is what a click hits, so it is enough that each click picks an IrO6
     motif, centre = polyhedra[1]
@@ -124,7 +132,10 @@ def test_the_slider_moves_the_octahedra_and_makes_one_step(story):
     slider.scroll_into_view_if_needed()
     box = slider.bounding_box()
     press_and_move(
-        story, box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, [(box["width"] * 0.02 * k, 0) for k in range(1, 11)]
+        story,
+        box["x"] + box["width"] / 2,
+        box["y"] + box["height"] / 2,
+        [(box["width"] * 0.02 * k, 0) for k in range(1, 11)],
     )
     browser.poll(lambda: story.value("desk.session.state.preview"), "a preview while the slider is held", 20)
     story.page.mouse.up()
@@ -184,7 +195,9 @@ def test_undo_twice_brings_the_first_structure_back(story):
         story.page.locator(".md-undo").click()
         browser.poll(lambda e=expected: steps(story) == e, f"undo to {expected}", 20)
         assert_stage_shows_session(story, "undo")
-    original = story.value('md.read("beta-Li2IrO3.cif", cell="primitive").cart_coords.tolist()', "import motifdesk as md")
+    original = story.value(
+        'md.read("beta-Li2IrO3.cif", cell="primitive").cart_coords.tolist()', "import motifdesk as md"
+    )
     np.testing.assert_allclose(session_positions(story), original, atol=1e-9)
     story.page.locator(".md-redo").click()
     browser.poll(lambda: steps(story) == ["open", "distort"], "redo", 20)
@@ -197,7 +210,9 @@ def test_an_edit_from_python_shows_at_once(story):
     story.python(f"desk.session.distort({{{key!r}: 0.1}})")
     assert_stage_shows_session(story, "an edit from Python")
     value = browser.poll(
-        lambda: float(story.page.locator(f".md-slider[data-key='{key}'] input[type=number]").input_value()), "its slider", 20
+        lambda: float(story.page.locator(f".md-slider[data-key='{key}'] input[type=number]").input_value()),
+        "its slider",
+        20,
     )
     assert value == pytest.approx(0.1, abs=1e-3)
 
@@ -206,7 +221,7 @@ def test_a_busy_cell_does_not_freeze_the_handles(story):
     """ipykernel 7 sends a comm's messages to the shell that last published on it; the desk's two wires avoid that."""
     story.page.evaluate(
         """() => { globalThis.busyCell = globalThis.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel
-             .requestExecute({ code: 'import time\\ndesk.session.undo()\\ntime.sleep(6)\\nbusy_done = True' }).done; }"""
+             .requestExecute({ code: 'import time\\ndesk.session.undo()\\ntime.sleep(6)' }).done; }"""
     )
     slider = story.page.locator(".md-slider[data-key='volume'] input[type=range]")
     slider.scroll_into_view_if_needed()
@@ -215,7 +230,9 @@ def test_a_busy_cell_does_not_freeze_the_handles(story):
     press_and_move(story, box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, [(3 * k, 0) for k in range(1, 9)])
     count = "() => globalThis.motifdesk.latest.frames.length"
     began = time.monotonic()
-    browser.poll(lambda: story.page.evaluate(count) >= frames + 2, "the cell to breathe while a notebook cell is busy", 5)
+    browser.poll(
+        lambda: story.page.evaluate(count) >= frames + 2, "the cell to breathe while a notebook cell is busy", 5
+    )
     assert time.monotonic() - began < 5
     story.page.mouse.up()
     story.page.evaluate("() => globalThis.busyCell.then(() => true)")
@@ -239,7 +256,9 @@ def test_exported_cif_is_the_design(story):
     # a second time: one clear error in place, and the first file untouched
     content = (story.folder / "from-the-desk.cif").read_bytes()
     story.page.locator(".md-export .md-primary").click()
-    browser.poll(lambda: "exists" in story.page.locator(".md-export .md-result").inner_text(), "the refusal to overwrite", 20)
+    browser.poll(
+        lambda: "exists" in story.page.locator(".md-export .md-result").inner_text(), "the refusal to overwrite", 20
+    )
     assert (story.folder / "from-the-desk.cif").read_bytes() == content
 
 

@@ -72,13 +72,16 @@ def test_scaled_cutoff_gives_every_crystal_the_same_density():
     assert degree == pytest.approx([4 / 3 * np.pi * 2.6**3] * 2, rel=0.15)
 
 
-@pytest.mark.parametrize("numbers, positions, cell, message", [
-    ([], np.zeros((0, 3)), None, "no atoms"),
-    ([6], [[np.nan, 0, 0]], None, "not finite"),
-    ([0], [[0, 0, 0]], None, "atomic number 0"),
-    ([6, 6], [[0, 0, 0]], None, "shape"),
-    ([6], [[0, 0, 0]], np.ones((3, 3)), "coplanar"),
-])
+@pytest.mark.parametrize(
+    "numbers, positions, cell, message",
+    [
+        ([], np.zeros((0, 3)), None, "no atoms"),
+        ([6], [[np.nan, 0, 0]], None, "not finite"),
+        ([0], [[0, 0, 0]], None, "atomic number 0"),
+        ([6, 6], [[0, 0, 0]], None, "shape"),
+        ([6], [[0, 0, 0]], np.ones((3, 3)), "coplanar"),
+    ],
+)
 def test_bad_arrays_are_named(numbers, positions, cell, message):
     with pytest.raises(NetworkError, match=message) as error:
         check_structure(numbers, positions, cell, where="quartz.cif")

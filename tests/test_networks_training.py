@@ -198,8 +198,10 @@ def test_shell_power_does_not_see_rotation():
     torch.manual_seed(0)
     encoder, rng = Encoder().double(), np.random.default_rng(0)
     x, turn = rng.normal(size=(7, 3)), random_rotation(rng)
-    power = [heads.shell_power(encoder.convolve(collate([(np.full(7, 8), y, None)], dtype=torch.float64))[:, -1])
-             for y in (x, x @ turn.T)]
+    power = [
+        heads.shell_power(encoder.convolve(collate([(np.full(7, 8), y, None)], dtype=torch.float64))[:, -1])
+        for y in (x, x @ turn.T)
+    ]
     assert power[0].shape == (7, 116) and torch.allclose(*power, atol=1e-10)
 
 
@@ -215,16 +217,29 @@ def corrupt(folder, tmp_path, change):
     return checkpoint.save_tensors(tmp_path / "changed.safetensors", tensors, meta)
 
 
-@pytest.mark.parametrize("change, message", [
-    (lambda t, m: (t | {"encoder.code_mean": t["encoder.code_mean"] + 1}, m), "recorded sha256"),
-    (lambda t, m: (t, m | {"format": "other"}), "format is 'other'"),
-    (lambda t, m: (t, m | {"config": m["config"] | {"out_blind": 9}}), "has shape"),
-    (lambda t, m: (t, m | {"config": m["config"] | {"layers": 9}}), "unknown settings"),
-    (lambda t, m: ((u := {k: v for k, v in t.items() if k != "encoder.species"}),
-                   m | {"sha256": checkpoint.digest(u)}), "missing"),
-    (lambda t, m: ((u := t | {"encoder.species": t["encoder.species"] * torch.nan}),
-                   m | {"sha256": checkpoint.digest(u)}), "NaN"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda t, m: (t | {"encoder.code_mean": t["encoder.code_mean"] + 1}, m), "recorded sha256"),
+        (lambda t, m: (t, m | {"format": "other"}), "format is 'other'"),
+        (lambda t, m: (t, m | {"config": m["config"] | {"out_blind": 9}}), "has shape"),
+        (lambda t, m: (t, m | {"config": m["config"] | {"layers": 9}}), "unknown settings"),
+        (
+            lambda t, m: (
+                (u := {k: v for k, v in t.items() if k != "encoder.species"}),
+                m | {"sha256": checkpoint.digest(u)},
+            ),
+            "missing",
+        ),
+        (
+            lambda t, m: (
+                (u := t | {"encoder.species": t["encoder.species"] * torch.nan}),
+                m | {"sha256": checkpoint.digest(u)},
+            ),
+            "NaN",
+        ),
+    ],
+)
 def test_weights_that_do_not_fit_are_refused(finished, tmp_path, change, message):
     with pytest.raises(NetworkError, match=message):
         checkpoint.load_weights(corrupt(finished[0], tmp_path, change))
@@ -233,8 +248,11 @@ def test_weights_that_do_not_fit_are_refused(finished, tmp_path, change, message
 def test_files_that_are_not_weights_are_refused(finished, tmp_path):
     cut = tmp_path / "cut.safetensors"
     cut.write_bytes((finished[0] / "codec.safetensors").read_bytes()[:5000])
-    for name, message in ((cut, "not a readable safetensors"), (tmp_path / "absent", "no such file"),
-                          (finished[0] / "checkpoint.safetensors", "not a checkpoint")):
+    for name, message in (
+        (cut, "not a readable safetensors"),
+        (tmp_path / "absent", "no such file"),
+        (finished[0] / "checkpoint.safetensors", "not a checkpoint"),
+    ):
         with pytest.raises(NetworkError, match=message):
             checkpoint.load_weights(name)
 
@@ -263,7 +281,9 @@ def test_bad_corpora_are_named(tmp_path):
 
 
 def test_networks_train_without_the_rest_of_the_house():
-    script = ("import sys, motifdesk.networks.training; "
-              "bad = [m for m in sys.modules if m.split('.')[0] in ('pymatgen', 'ase', 'sklearn', 'pandas') "
-              "or m.startswith('motifdesk.structures')]; assert not bad, bad")
+    script = (
+        "import sys, motifdesk.networks.training; "
+        "bad = [m for m in sys.modules if m.split('.')[0] in ('pymatgen', 'ase', 'sklearn', 'pandas') "
+        "or m.startswith('motifdesk.structures')]; assert not bad, bad"
+    )
     subprocess.run([sys.executable, "-c", script], check=True)

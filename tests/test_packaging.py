@@ -33,7 +33,9 @@ def test_lock_pins_every_dependency_to_an_allowed_version():
     for text in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"]:
         requirement = Requirement(text)
         assert requirement.specifier.contains(lock[requirement.name.lower()]), text
-    assert not [name for name in lock if name.startswith(("nvidia", "triton"))], "the lock must not ask for CUDA packages"
+    assert not [name for name in lock if name.startswith(("nvidia", "triton"))], (
+        "the lock must not ask for CUDA packages"
+    )
 
 
 def test_every_dependency_has_its_reason():

@@ -1,4 +1,6 @@
-"""What the designer sees: structure, map, handles, read-outs and history over one session, linked by a small JavaScript bridge."""
+"""What the designer sees: structure, map, handles, read-outs and history over one session, linked by a small
+JavaScript bridge.
+"""
 
 from motifdesk.desk.desk import Desk
 

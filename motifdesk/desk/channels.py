@@ -1,6 +1,7 @@
 """The two wires between a desk and its page, and the panels that show them.
 
-`Output` is written by Python only and `Input` by JavaScript only. ipykernel 7 delivers a comm's messages to the shell that last
+`Output` is written by Python only and `Input` by JavaScript only. ipykernel 7 delivers a comm's messages to the shell
+that last
 *published* on it: a widget written from both sides is pulled to the main thread by any cell that sets a trait, and the
 interface freezes for as long as that cell is busy.
 """
@@ -13,11 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
+import ipywidgets
 import traitlets
 
 _HERE = Path(__file__).parent
 _MODULES = ("core.js", "stage.js", "map.js", "panels.js", "bridge.js")
-_SMALL = "export default { async render(context) { while (!globalThis.motifdesk?.render) await new Promise((r) => setTimeout(r, 30)); await globalThis.motifdesk.render(context); } };"
+_SMALL = """export default {
+  async render(context) {
+    while (!globalThis.motifdesk?.render) await new Promise((r) => setTimeout(r, 30));
+    await globalThis.motifdesk.render(context);
+  },
+};"""
 _NONE = "export default {};"
 
 
@@ -69,7 +76,7 @@ class Output(anywidget.AnyWidget):
     history = traitlets.Dict().tag(sync=True)
     export = traitlets.Dict().tag(sync=True)
     download = traitlets.Dict().tag(sync=True)
-    messages = traitlets.List().tag(sync=True)
+    messages: traitlets.List[Any] = traitlets.List().tag(sync=True)
 
     def __init__(self, **traits: Any) -> None:
         # traitlets' hold_sync keeps its state on the widget: two threads inside it would send each other's halves
@@ -97,3 +104,24 @@ class Panel(anywidget.AnyWidget):
     _esm = _SMALL
     kind = traitlets.Unicode("").tag(sync=True)
     key = traitlets.Unicode("").tag(sync=True)
+
+
+def owned(*roots: Any) -> list[ipywidgets.Widget]:
+    """`roots` and every widget they hold (children, layouts, styles, nglview's player), each once.
+
+    ipywidgets keeps every open widget in a registry: a desk that closed only its visible ones would leak dozens.
+    """
+    found: dict[int, Any] = {}
+    waiting = list(roots)
+    while waiting:
+        thing = waiting.pop()
+        if isinstance(thing, list | tuple):
+            waiting += thing
+        elif isinstance(thing, dict):
+            waiting += thing.values()
+        elif isinstance(thing, ipywidgets.Widget) or type(thing).__module__.startswith("nglview"):
+            # nglview's colour registry is one for all its widgets
+            if id(thing) not in found and type(thing).__name__ != "_ColormakerRegistry":
+                found[id(thing)] = thing
+                waiting += [*vars(thing).values(), *getattr(thing, "_trait_values", {}).values()]
+    return [thing for thing in found.values() if isinstance(thing, ipywidgets.Widget)]

@@ -1,4 +1,6 @@
-"""The desk: three linked panes and a strip over one session. The session is the document; the widgets show it and emit edits."""
+"""The desk: three linked panes and a strip over one session. The session is the document; the widgets show it and emit
+edits.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from typing import Any
 import ipywidgets
 
 from motifdesk.desk import export
-from motifdesk.desk.channels import Input, Output, Panel
+from motifdesk.desk.channels import Input, Output, Panel, owned
 from motifdesk.desk.handles import Hands, describe_handles
 from motifdesk.desk.history import describe_history, describe_travel
 from motifdesk.desk.map import MapPane
@@ -35,8 +37,8 @@ class Desk(ipywidgets.VBox):
     design
         A `Session`, or anything ``motifdesk.read`` accepts (path, pymatgen Structure or Molecule, ase.Atoms).
     codec, atlas
-        "lazy" (the bundled ones, loaded in the background once the desk is visible), loaded objects, or None. Only used when `design` is
-        not a session.
+        "lazy" (the bundled ones, loaded in the background once the desk is visible), loaded objects, or
+        None. Only used when `design` is not a session.
 
     Attributes
     ----------
@@ -47,9 +49,12 @@ class Desk(ipywidgets.VBox):
 
     Notes
     -----
-    Bad input raises the one clear MotifDeskError before anything is displayed; an error during a gesture becomes a message on the
+    Bad input raises the one clear MotifDeskError before anything is displayed; an error during a gesture becomes a
+    message on the
     desk and leaves the design as it was. ``close()`` disposes of widgets, threads and the WebGL context.
     """
+
+    _closed = True  # until it is open: bad input raises before there is anything to close
 
     def __init__(self, design: Any, *, codec: Any = "lazy", atlas: Any = "lazy") -> None:
         self.session = design if isinstance(design, Session) else Session(design, codec=codec, atlas=atlas)
@@ -68,13 +73,27 @@ class Desk(ipywidgets.VBox):
         self.add_class("motifdesk")
         self.layout.width = "100%"
         self._commands: dict[str, Callable[[dict[str, Any]], None]] = {
-            "ready": self._on_ready, "pick": self._on_pick, "scope": lambda m: self._select(scope=str(m["scope"])),
-            "distort": self._on_move, "strain": self._on_move, "probe": self._on_probe, "release": self._on_release,
-            "cancel": self._on_cancel, "reset": lambda m: self._hands.reset(), "undo": lambda m: self._travel("undo"),
-            "redo": lambda m: self._travel("redo"), "goto": lambda m: self._travel("goto", int(m["node"])),
-            "kind": self._on_kind, "repeat": self._on_repeat, "colour": self._on_colour, "composition": self._on_composition,
-            "export": self._on_export, "download": self._on_download, "dismiss": self._on_dismiss, "map_click": lambda m: None,
-        }  # fmt: skip
+            "ready": self._on_ready,
+            "pick": self._on_pick,
+            "scope": lambda m: self._select(scope=str(m["scope"])),
+            "distort": self._on_move,
+            "strain": self._on_move,
+            "probe": self._on_probe,
+            "release": self._on_release,
+            "cancel": self._on_cancel,
+            "reset": lambda m: self._hands.reset(),
+            "undo": lambda m: self._travel("undo"),
+            "redo": lambda m: self._travel("redo"),
+            "goto": lambda m: self._travel("goto", int(m["node"])),
+            "kind": self._on_kind,
+            "repeat": self._on_repeat,
+            "colour": self._on_colour,
+            "composition": self._on_composition,
+            "export": self._on_export,
+            "download": self._on_download,
+            "dismiss": self._on_dismiss,
+            "map_click": lambda m: None,
+        }
         self._refresh(None)
         self._output.publish(export=export.describe_export(self.session), mapbar=self.map.bar())
         self._input.on_msg(self._on_message)
@@ -96,13 +115,14 @@ class Desk(ipywidgets.VBox):
                 made.add_class(name)
             return made
 
-        self._panels = [panel(k) for k in ("header", "view", "mapbar", "handles", "readouts", "history", "export", "messages")]
+        self._panels = [
+            panel(k) for k in ("header", "view", "mapbar", "handles", "readouts", "history", "export", "messages")
+        ]
         header, view, mapbar, handles, readouts, history, export_panel, messages = self._panels
         structure = box([view, box([self.viewer.widget], "md-stage")], "md-pane", "md-pane-view")
         chart = box([mapbar, box([self.map.figure], "md-chart")], "md-pane", "md-pane-map")
         strip = box([readouts, history, export_panel], "md-strip")
         self._frame_box = box([header, structure, chart, handles, strip, messages], "md-frame")
-        self._boxes = [structure, chart, strip, *structure.children[1:], *chart.children[1:]]
         return self._frame_box
 
     # ------------------------------------------------------------------------------------------ session to page
@@ -113,7 +133,8 @@ class Desk(ipywidgets.VBox):
             self._measure.put(change)
 
     def _refresh(self, change: Change | None) -> None:
-        """Publish what `change` (None: everything) made different. Reads the newest state inside the gate, so that two threads
+        """Publish what `change` (None: everything) made different. Reads the newest state inside the gate, so that two
+        threads
         cannot publish in the wrong order."""
         with self._output.gate:
             session = self.session
@@ -212,7 +233,7 @@ class Desk(ipywidgets.VBox):
         self._measure.put(None)
 
     def _on_pick(self, message: dict[str, Any]) -> None:
-        kind, motif, site = message.get("kind"), message.get("motif"), message.get("site")
+        kind, motif, site = message.get("kind"), message.get("motif"), int(message.get("site") or 0)
         pick = self.session.state.selection
         if kind == "none":
             self._select(motif=None, atoms=())
@@ -271,7 +292,7 @@ class Desk(ipywidgets.VBox):
     def _redraw(self, fit: bool = False) -> None:
         with self._output.gate:
             state = self.session.state
-            self._output.publish(**self.viewer.traits(state, fit=fit), view=self.viewer.controls(state))
+            self._output.publish(**{**self.viewer.traits(state, fit=fit), "view": self.viewer.controls(state)})
 
     def _on_colour(self, message: dict[str, Any]) -> None:
         self.map.colour_by(str(message["by"]))
@@ -285,7 +306,9 @@ class Desk(ipywidgets.VBox):
     def _on_export(self, message: dict[str, Any]) -> None:
         self._hands.release()
         try:
-            path = export.write_file(self.session, str(message["name"]), str(message["format"]), bool(message.get("overwrite")))
+            path = export.write_file(
+                self.session, str(message["name"]), str(message["format"]), bool(message.get("overwrite"))
+            )
             text, level = f"Written: {path}", "good"
         except MotifDeskError as error:
             text, level = str(error), "bad"
@@ -327,16 +350,17 @@ class Desk(ipywidgets.VBox):
         for worker in (self._drag, self._measure, self._errands):
             worker.close()
         self._input.on_msg(self._on_message, remove=True)
-        self.viewer.close()
-        self.map.close()
-        for widget in (*self._panels, *self._boxes, self._frame_box, self._output, self._input):
-            widget.close()
+        for widget in owned(self, self.viewer.widget, self.map.figure, self._output, self._input):
+            if widget is not self:
+                widget.close()
         super().close()
 
 
 def _another(previous: State, state: State) -> bool:
     """Whether this is another structure rather than another shape of the same one: then the view may be fitted anew."""
-    return len(previous.arrays.numbers) != len(state.arrays.numbers) or bool((previous.arrays.numbers != state.arrays.numbers).any())
+    return len(previous.arrays.numbers) != len(state.arrays.numbers) or bool(
+        (previous.arrays.numbers != state.arrays.numbers).any()
+    )
 
 
 __all__ = ["Desk"]

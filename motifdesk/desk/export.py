@@ -12,7 +12,12 @@ from motifdesk.structures.errors import SessionError
 if TYPE_CHECKING:
     from motifdesk.session import Session
 
-CRYSTAL = [["cif", "CIF", ".cif"], ["poscar", "POSCAR (VASP)", ".vasp"], ["extxyz", "extended XYZ", ".extxyz"], ["json", "JSON with the recipe", ".json"]]
+CRYSTAL = [
+    ["cif", "CIF", ".cif"],
+    ["poscar", "POSCAR (VASP)", ".vasp"],
+    ["extxyz", "extended XYZ", ".extxyz"],
+    ["json", "JSON with the recipe", ".json"],
+]
 MOLECULE = [["xyz", "XYZ", ".xyz"], ["extxyz", "extended XYZ", ".extxyz"], ["json", "JSON with the recipe", ".json"]]
 
 
@@ -25,7 +30,13 @@ def describe_export(session: Session, text: str = "", level: str = "") -> dict[s
     """The export panel with the outcome of the last attempt."""
     choices = formats(session)
     stem = re.sub(r"[^A-Za-z0-9._+-]+", "-", session.name).strip("-.") or "design"
-    return {"formats": choices, "format": choices[0][0], "name": f"{stem}-design{choices[0][2]}", "text": text, "level": level}
+    return {
+        "formats": choices,
+        "format": choices[0][0],
+        "name": f"{stem}-design{choices[0][2]}",
+        "text": text,
+        "level": level,
+    }
 
 
 def write_file(session: Session, name: str, format: str, overwrite: bool) -> Path:
@@ -33,6 +44,8 @@ def write_file(session: Session, name: str, format: str, overwrite: bool) -> Pat
     name = name.strip()
     if not name:
         raise SessionError("no file name", where="export", remedy="give the file a name")
+    if not overwrite and Path(name).exists():
+        raise SessionError("the file exists already", where=name, remedy='give another name, or tick "replace"')
     return Path(session.export(name, format=format or None, overwrite=overwrite))
 
 

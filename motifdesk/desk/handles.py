@@ -50,16 +50,27 @@ def describe_handles(state: State, session: Session) -> dict[str, Any]:
 
 def _slider(mode: Any, value: float) -> dict[str, Any]:
     reach = max(_RANGE[mode.block], abs(value))
-    # the panel already says the block and the irrep: "Eg stretch (1) - Jahn-Teller elongation (Q3)" needs its last part only
+    # the panel already says the block and the irrep: "Eg stretch (1) - Jahn-Teller elongation (Q3)" needs its last part
+    # only
     words = mode.label.rpartition(" - ")[2]
     if words == mode.label:
         words = f"{mode.irrep} {mode.component}"
     elif mode.component > 1 and not any(mark in words for mark in ("along", "about", "(Q", "in-plane")):
         words = f"{words} {mode.component}"
     return {
-        "op": "distort", "key": mode.key, "label": words, "irrep": mode.irrep, "hint": f"{mode.label}: amplitude in Å",
-        "value": float(value), "min": -reach, "max": reach, "step": 0.005, "rest": 0.0, "unit": "Å", "digits": 3,
-    }  # fmt: skip
+        "op": "distort",
+        "key": mode.key,
+        "label": words,
+        "irrep": mode.irrep,
+        "hint": f"{mode.label}: amplitude in Å",
+        "value": float(value),
+        "min": -reach,
+        "max": reach,
+        "step": 0.005,
+        "rest": 0.0,
+        "unit": "Å",
+        "digits": 3,
+    }
 
 
 def _cell(state: State, session: Session) -> list[dict[str, Any]]:
@@ -67,10 +78,21 @@ def _cell(state: State, session: Session) -> list[dict[str, Any]]:
         return []
     percent = 100.0 * _volume(state) / opened_volume(session)
     low, high = min(85.0, percent - 5.0), max(115.0, percent + 5.0)
-    return [{
-        "op": "strain", "key": VOLUME, "label": "Volume", "hint": "Volume of the cell, in percent of the structure as opened; fractional coordinates kept",
-        "value": percent, "min": low, "max": high, "step": 0.1, "rest": 100.0, "unit": "%", "digits": 1,
-    }]  # fmt: skip
+    return [
+        {
+            "op": "strain",
+            "key": VOLUME,
+            "label": "Volume",
+            "hint": "Volume of the cell in percent of the structure as opened; fractions kept",
+            "value": percent,
+            "min": low,
+            "max": high,
+            "step": 0.1,
+            "rest": 100.0,
+            "unit": "%",
+            "digits": 1,
+        }
+    ]
 
 
 def _volume(state: State) -> float:

@@ -9,16 +9,22 @@ if TYPE_CHECKING:
 
 
 def describe_history(history: History) -> dict[str, Any]:
-    """Nodes in depth-first order, so that a branch stays together; `depth` counts the forks on the way, not the steps."""
+    """Nodes in depth-first order, so that a branch stays together; `depth` counts forks, not steps."""
     on_path = {node.id for node in history.path()}
     nodes: list[dict[str, Any]] = []
     stack: list[tuple[int, int]] = [(min(history.nodes), 0)]
     while stack:
         identity, depth = stack.pop()
         node = history[identity]
-        nodes.append({
-            "id": node.id, "name": node.edit.name, "depth": depth, "current": node.id == history.current, "on_path": node.id in on_path,
-        })  # fmt: skip
+        nodes.append(
+            {
+                "id": node.id,
+                "name": node.edit.name,
+                "depth": depth,
+                "current": node.id == history.current,
+                "on_path": node.id in on_path,
+            }
+        )
         for place, child in reversed(list(enumerate(node.children))):
             stack.append((child, depth + (1 if place < len(node.children) - 1 else 0)))
     return {"nodes": nodes}

@@ -19,7 +19,14 @@ _VALUES = {
     "natoms": "atoms in the cell",
     "spacegroup": "space group number",
 }
-_SOURCES = {"mp_20": "MP-20", "mpts_52": "MPTS-52", "perov_5": "Perov-5", "carbon_24": "Carbon-24", "qm9": "QM9 molecules", "kitaev": "iridates"}
+_SOURCES = {
+    "mp_20": "MP-20",
+    "mpts_52": "MPTS-52",
+    "perov_5": "Perov-5",
+    "carbon_24": "Carbon-24",
+    "qm9": "QM9 molecules",
+    "kitaev": "iridates",
+}
 # Distinct on light and dark pages and to the commoner colour-blindnesses (Okabe-Ito, softened)
 _COLOURS = ["#5B8DB8", "#E2A13C", "#5FA777", "#C56A9C", "#8C7CC3", "#C8694B", "#7FB8C9", "#9A9A9A"]
 
@@ -29,7 +36,11 @@ def new_figure() -> Any:
     import plotly.graph_objects as go
 
     figure = go.FigureWidget(
-        data=[go.Scattergl(x=[], y=[], mode="markers", marker={"size": 3, "opacity": 0.55}, hoverinfo="text", showlegend=False)],
+        data=[
+            go.Scattergl(
+                x=[], y=[], mode="markers", marker={"size": 3, "opacity": 0.55}, hoverinfo="text", showlegend=False
+            )
+        ],
         layout={
             "template": "none",
             "autosize": True,
@@ -38,7 +49,14 @@ def new_figure() -> Any:
             "plot_bgcolor": "rgba(0,0,0,0)",
             "dragmode": "pan",
             "hovermode": "closest",
-            "legend": {"orientation": "h", "y": 0.01, "x": 0.01, "yanchor": "bottom", "font": {"size": 11}, "itemsizing": "constant"},
+            "legend": {
+                "orientation": "h",
+                "y": 0.01,
+                "x": 0.01,
+                "yanchor": "bottom",
+                "font": {"size": 11},
+                "itemsizing": "constant",
+            },
             "xaxis": _axis(),
             "yaxis": {**_axis(), "scaleanchor": "x"},
         },
@@ -63,10 +81,6 @@ class MapPane:
         self.status = "The map opens with the codec …"
         self.atlas: Any = None
         self._lock = threading.RLock()
-
-    def close(self) -> None:
-        """Close the figure."""
-        self.figure.close()
 
     def fill(self, atlas: Any) -> None:
         """Show the atlas: one trace, hover text of formula, space group and source."""
@@ -117,8 +131,19 @@ class MapPane:
         else:
             values = np.asarray(_column(self.atlas, name), dtype=np.float32)
             low, high = (float(v) for v in np.nanpercentile(values, [2, 98]))
-            bar = {"thickness": 8, "len": 0.5, "x": 1.0, "xanchor": "right", "y": 0.02, "yanchor": "bottom", "outlinewidth": 0, "tickfont": {"size": 10}}
-            marker.update(color=values, cmin=low, cmax=max(high, low + 1e-6), colorscale="Viridis", showscale=True, colorbar=bar)
+            bar = {
+                "thickness": 8,
+                "len": 0.5,
+                "x": 1.0,
+                "xanchor": "right",
+                "y": 0.02,
+                "yanchor": "bottom",
+                "outlinewidth": 0,
+                "tickfont": {"size": 10},
+            }
+            marker.update(
+                color=values, cmin=low, cmax=max(high, low + 1e-6), colorscale="Viridis", showscale=True, colorbar=bar
+            )
             self.legend = []
         self.by = name
 
@@ -126,12 +151,18 @@ class MapPane:
 
     def bar(self) -> dict[str, Any]:
         """The controls above the map."""
-        return {"options": self.options(), "by": self.by, "composition": self.composition, "status": self.status, "legend": self.legend}
+        return {
+            "options": self.options(),
+            "by": self.by,
+            "composition": self.composition,
+            "status": self.status,
+            "legend": self.legend,
+        }
 
     def overlay(self, state: State, history: History) -> dict[str, Any]:
         """Where the design landed (re-encoded), where the probe asked it to go, and the way it came."""
         latent = state.latent
-        trail = []
+        trail: list[list[float]] = []
         for node in history.path():
             xy = node.state.latent.xy
             if xy is not None and (not trail or trail[-1] != list(xy)):

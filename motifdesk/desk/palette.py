@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
-# Hydrogen is not white (invisible on a light page), and the commonest anions and alkalis are calmer than pure red and violet.
+# Hydrogen is not white (invisible on a light page), and the commonest anions and alkalis are calmer than pure red and
+# violet.
 _SOFTER = {
     "H": "#D9DDE3", "Li": "#B9A3E3", "C": "#5B6470", "N": "#4C7BD9", "O": "#E0564F", "F": "#7CC576", "Na": "#E3B54A",
     "Si": "#D8A878", "P": "#E88A3C", "S": "#E6C53D", "Cl": "#5DBB63", "K": "#9B6FC4", "Ca": "#7FB77E", "Ti": "#7E95B8",
@@ -27,7 +28,9 @@ def colour(number: int) -> str:
 
 @cache
 def radius(number: int, *, ligand: bool = False) -> float:
-    """Radius in Angstrom an atom is drawn with: a fraction of its covalent radius, smaller for the ligands of polyhedra."""
+    """Radius in Angstrom an atom is drawn with: a fraction of its covalent radius, smaller for the ligands of
+    polyhedra.
+    """
     from ase.data import covalent_radii
 
     return round(float(covalent_radii[number]) * (0.30 if ligand else 0.36) + (0.04 if ligand else 0.02), 3)

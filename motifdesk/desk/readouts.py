@@ -18,7 +18,16 @@ def describe_readouts(found: Readouts, state: State, earlier: dict[str, Any] | N
     rows = []
     for row in found.rows:
         text = f"{row.value} {row.unit}".strip()
-        rows.append({"key": row.key, "label": row.label, "value": text, "tier": row.tier, "level": "warn" if row.warn else "", "stale": False})
+        rows.append(
+            {
+                "key": row.key,
+                "label": row.label,
+                "value": text,
+                "tier": row.tier,
+                "level": "warn" if row.warn else "",
+                "stale": False,
+            }
+        )
     keys = {row["key"] for row in rows}
     rank = {"move": 0, "release": 1, "idle": 2}
     for old in (earlier or {}).get("rows", []):

@@ -1,9 +1,13 @@
-"""What the structure pane draws, as plain data: drawn atoms, bonds and polyhedra, each vertex an atom plus an integer image.
+"""What the structure pane draws, as plain data: drawn atoms, bonds and polyhedra, each vertex an atom plus an integer
+image.
 
-Nothing here moves. A *drawn atom* is a site with a lattice image (three integers); where it is follows from the session's positions
-and cell in the browser, ``position = positions[site] + image @ cell`` (row vectors), so one binary array moves everything.
+Nothing here moves. A *drawn atom* is a site with a lattice image (three integers); where it is follows from the
+session's positions
+and cell in the browser, ``position = positions[site] + image @ cell`` (row vectors), so one binary array moves
+everything.
 
-The first N drawn atoms are the N sites as the session has them. The rest are images that complete polyhedra and the copies on
+The first N drawn atoms are the N sites as the session has them. The rest are images that complete polyhedra and the
+copies on
 opposite faces of the cell: a polyhedron never looks cut, and a centre on a face shows on both.
 """
 
@@ -21,7 +25,8 @@ if TYPE_CHECKING:
     from motifdesk.motifs import MotifGraph
     from motifdesk.structures.arrays import AtomArrays
 
-# Cations that fill the space between the polyhedra a designer thinks in; drawn as plain atoms at first if there is anything else.
+# Cations that fill the space between the polyhedra a designer thinks in; drawn as plain atoms at first if there is
+# anything else.
 _FILLERS = frozenset({3, 11, 19, 37, 55, 20, 38, 56})
 _FACE = 0.02  # fractional distance from a face of the cell within which a copy is drawn on the opposite face
 MOST_POLYHEDRA = 400
@@ -33,7 +38,9 @@ def kinds(graph: MotifGraph | None) -> tuple[str, ...]:
 
 
 def default_kinds(arrays: AtomArrays, graph: MotifGraph | None) -> frozenset[str]:
-    """Kinds whose polyhedra are shown at first: closed (4 or more ligands), not centred on each other, no space fillers if others exist."""
+    """Kinds whose polyhedra are shown at first: closed (4 or more ligands), not centred on each other, no space
+    fillers if others exist.
+    """
     if graph is None or arrays.cell is None:
         return frozenset()
     centres = {m.centre for m in graph.motifs}
@@ -69,14 +76,16 @@ def build(
     Returns
     -------
     dict
-        JSON-able: ``count`` N, ``site`` [D], ``image`` [3 D], ``colour`` [D], ``radius`` [D], ``label`` [D], ``bonds`` [2 B] (drawn atoms),
-        ``polyhedra`` (each ``motif``, ``orbit``, ``kind``, ``colour``, ``centre``, ``tri`` [3 F], ``edge`` [2 E], ``members``), ``cell``.
+        JSON-able: ``count`` N, ``site`` [D], ``image`` [3 D], ``colour`` [D], ``radius`` [D], ``label`` [D],
+        ``bonds`` [2 B] (drawn atoms),
+        ``polyhedra`` (each ``motif``, ``orbit``, ``kind``, ``colour``, ``centre``, ``tri`` [3 F], ``edge`` [2 E],
+        ``members``), ``cell``.
     """
     numbers = np.asarray(arrays.numbers)
     count = len(numbers)
-    drawn: dict[tuple[int, int, int, int], int] = {(site, 0, 0, 0): site for site in range(count)}
+    drawn: dict[tuple[int, ...], int] = {(site, 0, 0, 0): site for site in range(count)}
 
-    def place(site: int, image: tuple[int, ...]) -> int:
+    def place(site: int, image: Iterable[int]) -> int:
         return drawn.setdefault((int(site), *(int(i) for i in image)), len(drawn))
 
     shown, picked = frozenset(shown), frozenset(picked)
@@ -107,6 +116,9 @@ def build(
                     a, b = (motif.centre, *shift), (x.site, *(int(i) for i in np.add(x.image, shift)))
                     if b in drawn or sum(repeat) == 3 and _near(b, count):
                         bonds.setdefault((place(a[0], a[1:]), place(b[0], b[1:])), None)
+    if graph is not None and not crystal:
+        # a molecule's motifs are a heavy atom with its hydrogens; the bonds between them are the graph's links
+        bonds.update({(int(a), int(b)): None for a, b in graph.bonds()[0]})
     for site in range(count):
         for shift in shifts[site]:
             place(site, shift)
@@ -129,11 +141,13 @@ def build(
 
 
 def _near(drawn: tuple[int, ...], count: int) -> bool:
-    """A bond to an image one cell away is worth an extra atom only in small cells, where it would otherwise look broken."""
+    """A bond to an image one cell away is worth an extra atom only in small cells, where it would otherwise look
+    broken.
+    """
     return count <= 12 and max(abs(i) for i in drawn[1:]) <= 1
 
 
-def _copies(arrays: AtomArrays, repeat: tuple[int, int, int]) -> list[list[tuple[int, int, int]]]:
+def _copies(arrays: AtomArrays, repeat: tuple[int, int, int]) -> list[list[tuple[int, ...]]]:
     """Per site, the lattice images drawn: the repeated cells, and the opposite faces for a site on a face."""
     count = len(arrays.numbers)
     if arrays.cell is None:

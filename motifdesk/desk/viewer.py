@@ -1,4 +1,4 @@
-"""The structure pane: an nglview widget that lends its stage, and the scene and positions that the bridge draws on it."""
+"""The structure pane: a stage lent by nglview, and the scene and positions that the bridge draws on it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ _REPEATS = 8  # most cells drawn
 def new_widget() -> Any:
     """An empty nglview widget.
 
-    It is given no structure: nglview freezes bonds and species at load, sleeps up to 0.1 s per call and keeps an archive of calls that
+    It is given no structure: nglview freezes bonds and species at load, sleeps up to 0.1 s per call and keeps an
+    archive of calls that
     it sends again, so the bridge loads and moves the design on its stage instead.
     """
     from nglview import NGLWidget
@@ -44,10 +45,6 @@ class Viewer:
         self._frame = 0
         self._fit = 1
         self._lock = threading.RLock()
-
-    def close(self) -> None:
-        """Close the nglview widget; the bridge gives the WebGL context back."""
-        self.widget.close()
 
     def traits(self, state: State, *, fit: bool = False) -> dict[str, Any]:
         """Output traits that show `state`: always positions and frame, the scene only when its topology changed."""
@@ -129,7 +126,7 @@ def members(graph: Any, motif: int, scope: str) -> list[int]:
 
 
 def describe(motif: Any, graph: Any) -> str:
-    """"IrO6 octahedron, Ir8": formula, shape and the site of the centre."""
+    """ "IrO6 octahedron, Ir8": formula, shape and the site of the centre."""
     site = graph.structure[motif.centre]
     shape = motif.shape if motif.shape and motif.shape != "unknown" else f"{len(motif.ligands)} neighbours"
     return f"{motif.formula} {shape}, {site.specie.symbol}{motif.centre}"

@@ -78,7 +78,7 @@ class Latest:
 
 
 class Dragger:
-    """Map drags: moves go to the newest, and the release waits for the last move. One gesture of the session per drag."""
+    """Map drags: moves go to the newest, the release waits for the last. One gesture of the session per drag."""
 
     def __init__(self, session: Session, done: Callable[[int], None], failed: Callable[[Exception], None]) -> None:
         self.session = session

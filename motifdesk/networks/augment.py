@@ -129,8 +129,13 @@ def make_views(
         kind.append(which)
         is_clean.append(keep)
     graphs = _graphs(data, index, z_all, [base, moved], [cell_0, cell_1], cutoff, device)
-    return Views(graphs, torch.tensor(np.array(step), dtype=torch.float32, device=device),
-                 torch.tensor(kind, device=device), torch.tensor(is_clean, device=device), index)
+    return Views(
+        graphs,
+        torch.tensor(np.array(step), dtype=torch.float32, device=device),
+        torch.tensor(kind, device=device),
+        torch.tensor(is_clean, device=device),
+        index,
+    )
 
 
 def plain_views(data: Dataset, index: np.ndarray, *, cutoff: float, device: torch.device | str = "cpu") -> GraphBatch:
@@ -140,8 +145,9 @@ def plain_views(data: Dataset, index: np.ndarray, *, cutoff: float, device: torc
     return _graphs(data, index, [t[0] for t in triples], [[t[1] for t in triples]], [cells], cutoff, device)
 
 
-def _graphs(data: Dataset, index: np.ndarray, z: list, positions: list, cells: list, cutoff: float,
-            device: torch.device | str) -> GraphBatch:
+def _graphs(
+    data: Dataset, index: np.ndarray, z: list, positions: list, cells: list, cutoff: float, device: torch.device | str
+) -> GraphBatch:
     """Graphs of several geometries (views) of the same structures, filtered from their shared cached pairs."""
     n = np.array([len(a) for a in z])
     cached, translations, count = data.cached(index)
@@ -181,8 +187,9 @@ def _graphs(data: Dataset, index: np.ndarray, z: list, positions: list, cells: l
     )
 
 
-def make_batches(data: Dataset, members: np.ndarray, rng: np.random.Generator | None, *, structures: int = 64,
-                 edges: int = 60_000) -> list[np.ndarray]:
+def make_batches(
+    data: Dataset, members: np.ndarray, rng: np.random.Generator | None, *, structures: int = 64, edges: int = 60_000
+) -> list[np.ndarray]:
     """Cut ``members`` into batches of one kind (crystals or molecules), bounded in structures and cached pairs.
 
     Shuffled when a generator is given; molecules have few neighbours, so mixing kinds would waste padding.

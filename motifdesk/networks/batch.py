@@ -55,8 +55,11 @@ def check_structure(numbers: object, positions: object, cell: object, where: str
         raise NetworkError(f"position of atom {bad} is not finite", where=where, remedy="Check the coordinates.")
     if z.min() < 1 or z.max() > MAX_NUMBER:
         bad = int(np.flatnonzero((z < 1) | (z > MAX_NUMBER))[0])
-        raise NetworkError(f"atomic number {z[bad]} of atom {bad} is outside 1..{MAX_NUMBER}", where=where,
-                           remedy="Replace dummy species by elements.")
+        raise NetworkError(
+            f"atomic number {z[bad]} of atom {bad} is outside 1..{MAX_NUMBER}",
+            where=where,
+            remedy="Replace dummy species by elements.",
+        )
     if cell is None:
         return z, x, None
     c = np.asarray(cell, dtype=np.float64)
@@ -164,8 +167,10 @@ class GraphBatch:
         return replace(self, **moved)
 
     def __repr__(self) -> str:
-        return (f"GraphBatch({self.num_graphs} structures, {self.num_atoms} atoms, {self.num_edges} edges, "
-                f"{self.edge_vec.dtype}, {self.edge_vec.device})")
+        return (
+            f"GraphBatch({self.num_graphs} structures, {self.num_atoms} atoms, {self.num_edges} edges, "
+            f"{self.edge_vec.dtype}, {self.edge_vec.device})"
+        )
 
 
 def collate(

@@ -50,19 +50,29 @@ def _untrained_like(model: Objective, data: Dataset, training: np.ndarray, seed:
         fresh = Objective(Encoder(model.encoder.config), PropertyHeads((), model.encoder.config.width), model.weights)
     fresh = fresh.to(model.encoder.code_mean.device).eval()
     sample = np.random.default_rng([seed, 8]).permutation(training)[:1500]
-    raw = torch.cat([
-        fresh.encoder.pool_raw(fresh.encoder.atoms(g), g)
-        for g in (plain_views(data, i, cutoff=fresh.encoder.config.cutoff, device=fresh.encoder.code_mean.device)
-                  for i in make_batches(data, sample, None))
-    ])
+    raw = torch.cat(
+        [
+            fresh.encoder.pool_raw(fresh.encoder.atoms(g), g)
+            for g in (
+                plain_views(data, i, cutoff=fresh.encoder.config.cutoff, device=fresh.encoder.code_mean.device)
+                for i in make_batches(data, sample, None)
+            )
+        ]
+    )
     fresh.encoder.code_mean.copy_(raw.mean(0))
     fresh.encoder.code_std.copy_(raw.std(0).clamp_min(1e-3))
     return fresh
 
 
 @torch.no_grad()
-def evaluate(model: Objective, data: Dataset, training: np.ndarray, development: np.ndarray,
-             baselines: Mapping[str, dict], seed: int = 0) -> dict[str, Any]:
+def evaluate(
+    model: Objective,
+    data: Dataset,
+    training: np.ndarray,
+    development: np.ndarray,
+    baselines: Mapping[str, dict],
+    seed: int = 0,
+) -> dict[str, Any]:
     """Figures on ``development``: property MAE beside two baselines, isometry before and after, recalled fractions."""
     model.eval()
     if len(development) == 0:
@@ -73,8 +83,15 @@ def evaluate(model: Objective, data: Dataset, training: np.ndarray, development:
     recalled: dict[str, list[float]] = {}
     codes = []
     for index in make_batches(data, development, None):
-        views = make_views(data, index, np.random.default_rng([seed, 7]), cutoff=encoder.config.cutoff, clean=1.0,
-                           relabel=0.0, device=device)
+        views = make_views(
+            data,
+            index,
+            np.random.default_rng([seed, 7]),
+            cutoff=encoder.config.cutoff,
+            clean=1.0,
+            relabel=0.0,
+            device=device,
+        )
         labels = torch.full((len(index), len(heads.names)), torch.nan, device=device)
         _, parts, _ = model(views, labels)
         for name in ("atom_blind", "atom_aware", "own_element", "root_blind", "root_aware", "composition"):
@@ -95,7 +112,8 @@ def evaluate(model: Objective, data: Dataset, training: np.ndarray, development:
             truth = data.labels[name][rows]
             ridge = fractions[rows] @ b["weights"] + b["intercept"]
             properties[f"{name} ({source})"] = {
-                "unit": PROPERTIES[name], "count": len(rows),
+                "unit": PROPERTIES[name],
+                "count": len(rows),
                 "mae": float(np.abs(predicted[name][rows] - truth).mean()),
                 "mean_baseline_mae": float(np.abs(b["mean"] - truth).mean()),
                 "composition_baseline_mae": float(np.abs(ridge - truth).mean()),
@@ -116,10 +134,12 @@ def write_card(path: Path, training: Mapping[str, Any], sha: str) -> None:
     early = training["epochs_done"] < training["epochs_planned"]
     stopped = f", stopped after step {training['steps']:,}, then the same with `--finish`" if early else ""
     lines = [
-        "# Model card: codec.safetensors", "",
+        "# Model card: codec.safetensors",
+        "",
         "The equivariant encoder of MotifDesk (one tensor field convolution, l <= 3, an aware and a blind tower; its",
         "mathematics: `motifdesk/networks/encoder.py`) with property heads on the root code. Written by",
-        "`motifdesk train`; every figure below was measured by that command.", "",
+        "`motifdesk train`; every figure below was measured by that command.",
+        "",
         f"- weights: sha256 of tensors `{sha}`",
         f"- training data: {sum(training['training_counts'].values()):,} structures: "
         + ", ".join(f"{k} {v:,}" for k, v in training["training_counts"].items()),
@@ -136,34 +156,56 @@ def write_card(path: Path, training: Mapping[str, Any], sha: str) -> None:
         "  has a training structure of the same energy and volume), and the Materials Project files share compounds.",
         "- intended use: codes for decoding, for the map and for drag read-outs. Property heads are quick looks at",
         "  relaxed crystals, trained on structures near the hull (heat_all: cubic perovskites; energy_per_atom:",
-        "  carbon): not a substitute for a calculation, and meaningless for molecules.", "",
-        "## Properties, development split", "",
-        "| property (corpus) | n | MAE | mean predictor | composition ridge | unit |", "|---|---|---|---|---|---|",
+        "  carbon): not a substitute for a calculation, and meaningless for molecules.",
+        "",
+        "## Properties, development split",
+        "",
+        "| property (corpus) | n | MAE | mean predictor | composition ridge | unit |",
+        "|---|---|---|---|---|---|",
     ]
     for name, p in f.get("properties", {}).items():
-        lines.append(f"| {name} | {p['count']} | {p['mae']:.3f} | {p['mean_baseline_mae']:.3f} | "
-                     f"{p['composition_baseline_mae']:.3f} | {p['unit']} |")
+        lines.append(
+            f"| {name} | {p['count']} | {p['mae']:.3f} | {p['mean_baseline_mae']:.3f} | "
+            f"{p['composition_baseline_mae']:.3f} | {p['unit']} |"
+        )
     if "isometry_after" in f:
-        lines += ["", "## Conditioning, development split", "",
-                  "log(code step / geometric step) over random steps of 0.02-0.3 A: its standard deviation",
-                  "(0 = isometry), and how weak the weakest twentieth of steps is against the median; freshly drawn",
-                  "weights -> trained.", "",
-                  "| step | n | aware spread | blind spread | aware weakest 5 % | blind weakest 5 % |",
-                  "|---|---|---|---|---|---|"]
+        lines += [
+            "",
+            "## Conditioning, development split",
+            "",
+            "log(code step / geometric step) over random steps of 0.02-0.3 A: its standard deviation",
+            "(0 = isometry), and how weak the weakest twentieth of steps is against the median; freshly drawn",
+            "weights -> trained.",
+            "",
+            "| step | n | aware spread | blind spread | aware weakest 5 % | blind weakest 5 % |",
+            "|---|---|---|---|---|---|",
+        ]
         for kind, after in f["isometry_after"].items():
             before = f["isometry_before"].get(kind, after)
-            cells = [f"{before[k]:.2f} -> {after[k]:.2f}" for k in
-                     ("aware_spread", "blind_spread", "aware_weakest_5_percent", "blind_weakest_5_percent")]
+            cells = [
+                f"{before[k]:.2f} -> {after[k]:.2f}"
+                for k in ("aware_spread", "blind_spread", "aware_weakest_5_percent", "blind_weakest_5_percent")
+            ]
             lines.append(f"| {kind} | {after['count']} | " + " | ".join(cells) + " |")
-        names = {"atom_blind": "shell of an atom from its blind code",
-                 "atom_aware": "shell and families from its aware code",
-                 "root_blind": "mean and spread of shells from the blind root",
-                 "root_aware": "partial radial distributions from the aware root"}
-        lines += ["", "## What a point remembers, development split", "",
-                  "Unexplained fraction of variance (0 = all recalled, 1 = nothing), by small MLPs:", ""]
+        names = {
+            "atom_blind": "shell of an atom from its blind code",
+            "atom_aware": "shell and families from its aware code",
+            "root_blind": "mean and spread of shells from the blind root",
+            "root_aware": "partial radial distributions from the aware root",
+        }
+        lines += [
+            "",
+            "## What a point remembers, development split",
+            "",
+            "Unexplained fraction of variance (0 = all recalled, 1 = nothing), by small MLPs:",
+            "",
+        ]
         lines += [f"- {text}: {f['recall'][k]:.3f}" for k, text in names.items()]
-        lines += [f"- own element of an atom from its aware code: cross entropy {f['recall']['own_element']:.3f} nats",
-                  "", "Code components on the development split: standard deviation "
-                  f"{f['code']['std_of_components']:.2f}, largest {f['code']['largest']:.1f}."]
+        lines += [
+            f"- own element of an atom from its aware code: cross entropy {f['recall']['own_element']:.3f} nats",
+            "",
+            "Code components on the development split: standard deviation "
+            f"{f['code']['std_of_components']:.2f}, largest {f['code']['largest']:.1f}.",
+        ]
     lines += ["", "## Settings", "", "```", *(f"{k} = {v}" for k, v in s.items()), "```", ""]
     path.write_text("\n".join(lines))

@@ -54,8 +54,11 @@ def load_tensors(path: Path | str) -> tuple[dict[str, torch.Tensor], dict]:
             metadata = {k: json.loads(v) for k, v in (stream.metadata() or {}).items()}
             tensors = {k: stream.get_tensor(k) for k in stream.keys()}
     except (SafetensorError, OSError, json.JSONDecodeError) as error:
-        raise NetworkError(f"is not a readable safetensors file ({error})", where=str(path),
-                           remedy="Copy it again; it may be cut short.") from error
+        raise NetworkError(
+            f"is not a readable safetensors file ({error})",
+            where=str(path),
+            remedy="Copy it again; it may be cut short.",
+        ) from error
     return tensors, metadata
 
 
@@ -74,12 +77,18 @@ def match(module: torch.nn.Module, tensors: Mapping[str, torch.Tensor], where: s
     expected = module.state_dict()
     missing, unknown = sorted(set(expected) - set(tensors)), sorted(set(tensors) - set(expected))
     if missing or unknown:
-        raise NetworkError(f"tensors missing {missing[:4]}, unknown {unknown[:4]}", where=where,
-                           remedy="The weights come from another version of motifdesk; use matching ones.")
+        raise NetworkError(
+            f"tensors missing {missing[:4]}, unknown {unknown[:4]}",
+            where=where,
+            remedy="The weights come from another version of motifdesk; use matching ones.",
+        )
     for name, value in tensors.items():
         if value.shape != expected[name].shape:
-            raise NetworkError(f"{name} has shape {tuple(value.shape)}, expected {tuple(expected[name].shape)}",
-                               where=where, remedy="The weights do not fit their own configuration.")
+            raise NetworkError(
+                f"{name} has shape {tuple(value.shape)}, expected {tuple(expected[name].shape)}",
+                where=where,
+                remedy="The weights do not fit their own configuration.",
+            )
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise NetworkError(f"{name} holds NaN or infinity", where=where, remedy="Use weights of a healthy run.")
     module.load_state_dict(dict(tensors))
@@ -100,10 +109,17 @@ def save_weights(path: Path | str, encoder: Encoder, heads: PropertyHeads, train
     tensors = {f"encoder.{k}": v for k, v in encoder.state_dict().items()}
     tensors |= {f"heads.{k}": v for k, v in heads.state_dict().items()}
     sha = digest(tensors)
-    save_tensors(path, tensors, {
-        "format": FORMAT, "config": encoder.config.to_dict(),
-        "heads": {"names": list(heads.names), "hidden": heads.hidden}, "training": dict(training), "sha256": sha,
-    })
+    save_tensors(
+        path,
+        tensors,
+        {
+            "format": FORMAT,
+            "config": encoder.config.to_dict(),
+            "heads": {"names": list(heads.names), "hidden": heads.hidden},
+            "training": dict(training),
+            "sha256": sha,
+        },
+    )
     return sha
 
 
@@ -112,8 +128,11 @@ def load_weights(path: Path | str, device: torch.device | str = "cpu", dtype: to
     tensors, metadata = load_tensors(path)
     where = str(path)
     if metadata.get("format") != FORMAT:
-        raise NetworkError(f"format is {metadata.get('format')!r}, expected {FORMAT!r}", where=where,
-                           remedy="Give the codec.safetensors of a training run, not a checkpoint.")
+        raise NetworkError(
+            f"format is {metadata.get('format')!r}, expected {FORMAT!r}",
+            where=where,
+            remedy="Give the codec.safetensors of a training run, not a checkpoint.",
+        )
     sha = digest(tensors)
     if sha != metadata.get("sha256"):
         raise NetworkError("the tensors do not match their recorded sha256", where=where, remedy="Copy the file again.")
@@ -122,6 +141,6 @@ def load_weights(path: Path | str, device: torch.device | str = "cpu", dtype: to
         heads = PropertyHeads(metadata["heads"]["names"], encoder.config.width, metadata["heads"]["hidden"])
     # e3nn keeps empty and constant buffers in its state: they come back with the rest
     for prefix, module in (("encoder.", encoder), ("heads.", heads)):
-        match(module, {k[len(prefix):]: v for k, v in tensors.items() if k.startswith(prefix)}, where)
+        match(module, {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}, where)
         module.to(device=device, dtype=dtype).eval().requires_grad_(False)
     return Weights(encoder, heads, metadata, sha)

@@ -87,8 +87,11 @@ class Dataset:
         if self.edges is None or self.shifts is None or self.first_edge is None:
             raise NetworkError("has no neighbour lists", where="dataset", remedy="Call find_neighbours first.")
         ranges = [slice(self.first_edge[k], self.first_edge[k + 1]) for k in index]
-        return (np.concatenate([self.edges[:, r] for r in ranges], axis=1),
-                np.concatenate([self.shifts[r] for r in ranges]), np.array([r.stop - r.start for r in ranges]))
+        return (
+            np.concatenate([self.edges[:, r] for r in ranges], axis=1),
+            np.concatenate([self.shifts[r] for r in ranges]),
+            np.array([r.stop - r.start for r in ranges]),
+        )
 
     def digest(self) -> str:
         """sha256 of what is trained on: species, geometry and labels."""
@@ -119,8 +122,11 @@ def load_arrays(arrays: Mapping[str, Mapping | str | Path], limit: int | None = 
         data = _read(name, given)
         missing = {"natoms", "Z"} - set(data)
         if missing or not {"frac_1e6", "pos_1e5A"} & set(data):
-            raise NetworkError(f"lacks {sorted(missing) or 'frac_1e6 or pos_1e5A'}", where=name,
-                               remedy="See motifdesk.networks.dataset for the layout.")
+            raise NetworkError(
+                f"lacks {sorted(missing) or 'frac_1e6 or pos_1e5A'}",
+                where=name,
+                remedy="See motifdesk.networks.dataset for the layout.",
+            )
         count = data["natoms"].astype(np.int64)[:limit]
         m, total = len(count), int(count.sum())
         z = data["Z"][:total].astype(np.int64)
@@ -147,9 +153,15 @@ def load_arrays(arrays: Mapping[str, Mapping | str | Path], limit: int | None = 
         raise NetworkError("no training data", remedy="Give at least one corpus.")
     first = np.concatenate([[0], np.cumsum(np.concatenate(natoms))])
     out = Dataset(
-        numbers=np.concatenate(numbers), positions=np.concatenate(positions), cells=np.concatenate(cells),
-        crystal=np.concatenate(crystal), first=first, ids=np.concatenate(ids), source=np.concatenate(sources),
-        labels={k: np.concatenate(v) for k, v in labels.items()}, scale=np.zeros(0),
+        numbers=np.concatenate(numbers),
+        positions=np.concatenate(positions),
+        cells=np.concatenate(cells),
+        crystal=np.concatenate(crystal),
+        first=first,
+        ids=np.concatenate(ids),
+        source=np.concatenate(sources),
+        labels={k: np.concatenate(v) for k, v in labels.items()},
+        scale=np.zeros(0),
     )
     out.scale = np.array([length_scale(*out.triple(k)[::2]) for k in range(len(out))])
     return out

@@ -65,8 +65,11 @@ class EncoderConfig:
     def from_dict(cls, values: dict) -> EncoderConfig:
         unknown = set(values) - {f.name for f in fields(cls)}
         if unknown:
-            raise NetworkError(f"unknown settings {sorted(unknown)}", where="encoder configuration",
-                               remedy="The weights come from another version of motifdesk; use matching ones.")
+            raise NetworkError(
+                f"unknown settings {sorted(unknown)}",
+                where="encoder configuration",
+                remedy="The weights come from another version of motifdesk; use matching ones.",
+            )
         return cls(**values)
 
 
@@ -83,8 +86,16 @@ def _periodic_table_features() -> torch.Tensor:
         p_block = from_end < 6 and length > 2
         group = place if place <= 2 else (3 if f_block else 18 - from_end)
         angle = 2 * math.pi * group / 18
-        out[z] = torch.tensor([period / 3.5 - 1, math.sin(angle), math.cos(angle), group / 9 - 1,
-                               1.0 if p_block else -0.3, 1.0 + place / 16 if f_block else -0.2])
+        out[z] = torch.tensor(
+            [
+                period / 3.5 - 1,
+                math.sin(angle),
+                math.cos(angle),
+                group / 9 - 1,
+                1.0 if p_block else -0.3,
+                1.0 + place / 16 if f_block else -0.2,
+            ]
+        )
     return out
 
 

@@ -19,8 +19,14 @@ def element_groups() -> torch.Tensor:
     chalcogens, halogens and noble gases."""
     group = torch.ones(MAX_NUMBER + 1, dtype=torch.long)
     electropositive = [3, 4, 11, 12, 19, 20, 21, 37, 38, 39, 55, 56, *range(57, 72), 87, 88, *range(89, 104)]
-    families = (electropositive, None, [5, 13, 14, 31, 32, 33, 49, 50, 51, 81, 82, 83, 84, *range(113, 117)],
-                [1, 6, 7, 15], [8, 16, 34, 52], [2, 9, 10, 17, 18, 35, 36, 53, 54, 85, 86, 117, 118])
+    families = (
+        electropositive,
+        None,
+        [5, 13, 14, 31, 32, 33, 49, 50, 51, 81, 82, 83, 84, *range(113, 117)],
+        [1, 6, 7, 15],
+        [8, 16, 34, 52],
+        [2, 9, 10, 17, 18, 35, 36, 53, 54, 85, 86, 117, 118],
+    )
     for k, members in enumerate(families):
         if members is not None:
             group[members] = k
@@ -42,11 +48,14 @@ class PropertyHeads(nn.Module):
         super().__init__()
         self.names = tuple(names)
         self.hidden = hidden
-        self.mlp = nn.ModuleDict({
-            name: nn.Sequential(nn.Linear(width + MAX_NUMBER + 1, hidden), nn.SiLU(), nn.Dropout(dropout),
-                                nn.Linear(hidden, 1))
-            for name in self.names
-        })
+        self.mlp = nn.ModuleDict(
+            {
+                name: nn.Sequential(
+                    nn.Linear(width + MAX_NUMBER + 1, hidden), nn.SiLU(), nn.Dropout(dropout), nn.Linear(hidden, 1)
+                )
+                for name in self.names
+            }
+        )
         self.composition = nn.ModuleDict({name: nn.Linear(MAX_NUMBER, 1) for name in self.names})
         self.register_buffer("mean", torch.zeros(len(self.names)))
         self.register_buffer("std", torch.ones(len(self.names)))
@@ -56,8 +65,9 @@ class PropertyHeads(nn.Module):
         x = torch.cat([geometry, fractions * 3.0, log_volume.unsqueeze(-1) - 2.7], dim=1)
         return torch.cat([self.mlp[n](x) + self.composition[n](fractions) for n in self.names], dim=1)
 
-    def forward(self, geometry: torch.Tensor, fractions: torch.Tensor,
-                log_volume: torch.Tensor) -> dict[str, torch.Tensor]:
+    def forward(
+        self, geometry: torch.Tensor, fractions: torch.Tensor, log_volume: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
         if not self.names:
             return {}
         values = self.normalised(geometry, fractions, log_volume) * self.std + self.mean
@@ -68,8 +78,9 @@ class PropertyHeads(nn.Module):
         return self(geometry, fractions_of(batch), 3.0 * batch.scale.log())
 
     @torch.no_grad()
-    def follow_standardisation(self, old: tuple[torch.Tensor, torch.Tensor],
-                               new: tuple[torch.Tensor, torch.Tensor]) -> None:
+    def follow_standardisation(
+        self, old: tuple[torch.Tensor, torch.Tensor], new: tuple[torch.Tensor, torch.Tensor]
+    ) -> None:
         """Keep predictions when the code's (mean, std) change from ``old`` to ``new``."""
         for name in self.names:
             mlp: Any = self.mlp[name]
@@ -126,8 +137,9 @@ def graph_mean(values: torch.Tensor, batch: GraphBatch) -> torch.Tensor:
 
 
 @torch.no_grad()
-def recall_targets(basis: torch.Tensor, blind_density: torch.Tensor, batch: GraphBatch,
-                   family: torch.Tensor, norm: float) -> dict[str, torch.Tensor]:
+def recall_targets(
+    basis: torch.Tensor, blind_density: torch.Tensor, batch: GraphBatch, family: torch.Tensor, norm: float
+) -> dict[str, torch.Tensor]:
     """Everything the codes should give back.
 
     ``atom_shell [N, 116]``: :func:`shell_power`; ``atom_family [N, 48]``: :func:`family_shells`;
@@ -186,19 +198,28 @@ class RecallHeads(nn.Module):
             getattr(self, f"std_{name}").copy_(values.std(0).clamp_min(1e-3 * values.std().item() + 1e-8))
 
     @torch.no_grad()
-    def follow_standardisation(self, old: tuple[torch.Tensor, torch.Tensor],
-                               new: tuple[torch.Tensor, torch.Tensor]) -> None:
+    def follow_standardisation(
+        self, old: tuple[torch.Tensor, torch.Tensor], new: tuple[torch.Tensor, torch.Tensor]
+    ) -> None:
         """Keep what the root gives back when the code's (mean, std) change from ``old`` to ``new``."""
         split = self.composition.in_features
-        for layer, part in ((self.root_aware[0], slice(None, split)), (self.composition, slice(None, split)),
-                            (self.root_blind[0], slice(split, None))):
+        for layer, part in (
+            (self.root_aware[0], slice(None, split)),
+            (self.composition, slice(None, split)),
+            (self.root_blind[0], slice(split, None)),
+        ):
             _refit(layer, (old[0][part], old[1][part]), (new[0][part], new[1][part]))
 
     def target(self, name: str, value: torch.Tensor) -> torch.Tensor:
         return ((value - getattr(self, f"mean_{name}")) / getattr(self, f"std_{name}")).clamp(-6.0, 6.0)
 
-    def forward(self, atoms: Mapping[str, torch.Tensor], root: torch.Tensor, batch: GraphBatch,
-                targets: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def forward(
+        self,
+        atoms: Mapping[str, torch.Tensor],
+        root: torch.Tensor,
+        batch: GraphBatch,
+        targets: Mapping[str, torch.Tensor],
+    ) -> dict[str, torch.Tensor]:
         """Losses: mean square error in units of each target's variance (1 = knows nothing), and cross entropies."""
         t = {name: self.target(name, targets[name]) for name in self.sizes}
         split = 2 * self.own_element.in_features

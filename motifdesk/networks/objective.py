@@ -38,9 +38,17 @@ def base_half(batch: GraphBatch, graphs: int) -> GraphBatch:
     """The first ``graphs`` graphs of a batch, without their edges (for blocks that need species and scale only)."""
     atoms = batch.batch < graphs
     none = batch.edge_vec[:0]
-    return replace(batch, numbers=batch.numbers[atoms], batch=batch.batch[atoms], scale=batch.scale[:graphs],
-                   natoms=batch.natoms[:graphs], crystal=batch.crystal[:graphs], edge_vec=none,
-                   edge_index=batch.edge_index[:, :0], edge_shift=batch.edge_shift[:0])
+    return replace(
+        batch,
+        numbers=batch.numbers[atoms],
+        batch=batch.batch[atoms],
+        scale=batch.scale[:graphs],
+        natoms=batch.natoms[:graphs],
+        crystal=batch.crystal[:graphs],
+        edge_vec=none,
+        edge_index=batch.edge_index[:, :0],
+        edge_shift=batch.edge_shift[:0],
+    )
 
 
 class Objective(nn.Module):
@@ -107,8 +115,13 @@ def fit_baselines(data: Dataset, members: np.ndarray, names: tuple[str, ...]) ->
         rows = members[np.isfinite(data.labels[name][members])]
         values = data.labels[name][rows]
         weights, intercept = ridge(fractions[rows], values)
-        out[name] = {"mean": float(values.mean()), "std": float(values.std()) or 1.0, "count": len(rows),
-                     "weights": weights, "intercept": intercept}
+        out[name] = {
+            "mean": float(values.mean()),
+            "std": float(values.std()) or 1.0,
+            "count": len(rows),
+            "weights": weights,
+            "intercept": intercept,
+        }
     return out
 
 

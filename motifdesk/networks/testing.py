@@ -22,8 +22,11 @@ def _arrays(structure: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         numbers = [site.specie.Z for site in structure]
         positions = structure.cart_coords
         cell = structure.lattice.matrix if hasattr(structure, "lattice") else None
-    return (np.asarray(numbers, dtype=np.int64), np.asarray(positions, dtype=float),
-            None if cell is None else np.asarray(cell, dtype=float))
+    return (
+        np.asarray(numbers, dtype=np.int64),
+        np.asarray(positions, dtype=float),
+        None if cell is None else np.asarray(cell, dtype=float),
+    )
 
 
 def random_rotation(rng: np.random.Generator) -> np.ndarray:
@@ -87,8 +90,14 @@ def assert_equivariant(
         z, x, cell = _arrays(structure)
         atoms, pooled = codes((z, x, cell))
 
-        def same(triple: tuple, change: str, order: np.ndarray | slice = slice(None), copies: int = 1,
-                 atoms: dict = atoms, pooled: torch.Tensor = pooled) -> dict[str, torch.Tensor]:
+        def same(
+            triple: tuple,
+            change: str,
+            order: np.ndarray | slice = slice(None),
+            copies: int = 1,
+            atoms: dict = atoms,
+            pooled: torch.Tensor = pooled,
+        ) -> dict[str, torch.Tensor]:
             new_atoms, new_pooled = codes(triple)
             for name in ("aware", "blind"):
                 close(new_atoms[name], atoms[name][order].repeat(copies, 1), f"{name} atom code under {change}")

@@ -10,13 +10,11 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -73,15 +71,19 @@ class _Run:
         heads = PropertyHeads(names, config.encoder.width)
         start_heads(heads, self.baselines)
         self.objective = Objective(encoder, heads, config.losses).to(device)
-        self.labels = torch.from_numpy(np.stack([data.labels[p] for p in names], axis=1)).float().to(device) \
-            if names else torch.zeros(len(data), 0, device=device)
+        self.labels = (
+            torch.from_numpy(np.stack([data.labels[p] for p in names], axis=1)).float().to(device)
+            if names
+            else torch.zeros(len(data), 0, device=device)
+        )
         decay: list[torch.nn.Parameter] = []
         plain: list[torch.nn.Parameter] = []
         for name, parameter in self.objective.named_parameters():
             (decay if parameter.dim() > 1 and "composition" not in name else plain).append(parameter)
         self.optimiser = torch.optim.AdamW(
             [{"params": decay, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}],
-            lr=config.rate, betas=(0.9, 0.99),
+            lr=config.rate,
+            betas=(0.9, 0.99),
         )
         self.names = {id(p): n for n, p in self.objective.named_parameters()}
         self.average = {n: p.detach().clone() for n, p in self.objective.named_parameters()}
@@ -98,8 +100,9 @@ class _Run:
                 graphs = self.views(index, rng).graphs
                 basis = objective.encoder.edge_basis(graphs)
                 density = objective.encoder.convolve(graphs, basis)
-                collected.append(recall_targets(basis, density[:, -1], graphs, objective.recall.family,
-                                                self.config.encoder.norm))
+                collected.append(
+                    recall_targets(basis, density[:, -1], graphs, objective.recall.family, self.config.encoder.norm)
+                )
                 raw.append(objective.encoder.pool_raw(objective.encoder.from_density(density, graphs.numbers), graphs))
             objective.recall.calibrate(collected)
             codes = torch.cat(raw)
@@ -111,8 +114,9 @@ class _Run:
 
     def views(self, index: np.ndarray, rng: np.random.Generator) -> Views:
         c = self.config
-        return make_views(self.data, index, rng, cutoff=c.encoder.cutoff, clean=c.clean, relabel=c.relabel,
-                          device=self.device)
+        return make_views(
+            self.data, index, rng, cutoff=c.encoder.cutoff, clean=c.clean, relabel=c.relabel, device=self.device
+        )
 
     def learn(self, index: np.ndarray, progress: float) -> dict[str, float]:
         """One step; ``progress`` in [0, 1) places it on the schedule."""
@@ -130,8 +134,11 @@ class _Run:
         total.backward()
         size = torch.nn.utils.clip_grad_norm_(objective.parameters(), c.clip)
         if not torch.isfinite(size):
-            raise NetworkError(f"loss is {total.item()} at step {self.step}", where="training",
-                               remedy="Lower the learning rate; the last checkpoint is intact.")
+            raise NetworkError(
+                f"loss is {total.item()} at step {self.step}",
+                where="training",
+                remedy="Lower the learning rate; the last checkpoint is intact.",
+            )
         self.optimiser.step()
         with torch.no_grad():
             weight = min(c.average, (self.step + 1) / (self.step + 10))
@@ -151,8 +158,13 @@ class _Run:
             for key, value in moments.items():
                 tensors[f"optimiser.{key}.{self.names[id(parameter)]}"] = value
         place = {"epoch": self.epoch, "place": self.place, "step": self.step, "seconds": self.seconds}
-        return tensors, {"format": CHECKPOINT_FORMAT, "seed": self.seed, "config": asdict(self.config),
-                         "data": self.data.digest(), "place": place}
+        return tensors, {
+            "format": CHECKPOINT_FORMAT,
+            "seed": self.seed,
+            "config": asdict(self.config),
+            "data": self.data.digest(),
+            "place": place,
+        }
 
     def restore(self, path: Path) -> None:
         tensors, meta = load_tensors(path)
@@ -166,10 +178,15 @@ class _Run:
         if meta["data"] != self.data.digest():
             changed.append("data")
         if changed:
-            raise NetworkError(f"was written with other {', '.join(changed)}", where=str(path),
-                               remedy="Resume with the same settings, or train into an empty folder.")
-        part = {p: {k[len(p):]: v for k, v in tensors.items() if k.startswith(p)} for p in
-                ("model.", "average.", "optimiser.")}
+            raise NetworkError(
+                f"was written with other {', '.join(changed)}",
+                where=str(path),
+                remedy="Resume with the same settings, or train into an empty folder.",
+            )
+        part = {
+            p: {k[len(p) :]: v for k, v in tensors.items() if k.startswith(p)}
+            for p in ("model.", "average.", "optimiser.")
+        }
         self.objective.load_state_dict(part["model."])
         self.average = {k: v.to(self.device) for k, v in part["average."].items()}
         by_name = dict(self.objective.named_parameters())
@@ -183,21 +200,33 @@ class _Run:
         """The run's model with averaged weights and the exact standardisation of the training set; heads follow it."""
         with torch.random.fork_rng(devices=[]):
             encoder = Encoder(self.config.encoder)
-            model = Objective(encoder, PropertyHeads(self.objective.heads.names, self.config.encoder.width),
-                              self.config.losses).to(self.device)
+            model = Objective(
+                encoder, PropertyHeads(self.objective.heads.names, self.config.encoder.width), self.config.losses
+            ).to(self.device)
         model.load_state_dict(self.objective.state_dict() | self.average)
         model.eval()
         with torch.no_grad():
             # The heads were averaged while the code drifted under them: what they expect is a code standardised over
             # views such as they were trained on, so take those statistics with the averaged encoder, not the live ones.
             rng = np.random.default_rng([self.seed, 4])
-            seen = [encoder.pool_raw(encoder.atoms(v.graphs), v.graphs)[: len(v.step)] for v in
-                    (self.views(i, rng) for i in self.batches(rng)[: 2 * self.config.calibration]) if len(v.step) > 1]
-            old = (torch.stack([r.mean(0) for r in seen]).mean(0),
-                   torch.stack([r.std(0).clamp_min(1e-3) for r in seen]).mean(0))
-            raw = torch.cat([encoder.pool_raw(encoder.atoms(g), g).double() for g in
-                             (plain_views(self.data, i, cutoff=self.config.encoder.cutoff, device=self.device)
-                              for i in make_batches(self.data, self.training, None))])
+            seen = [
+                encoder.pool_raw(encoder.atoms(v.graphs), v.graphs)[: len(v.step)]
+                for v in (self.views(i, rng) for i in self.batches(rng)[: 2 * self.config.calibration])
+                if len(v.step) > 1
+            ]
+            old = (
+                torch.stack([r.mean(0) for r in seen]).mean(0),
+                torch.stack([r.std(0).clamp_min(1e-3) for r in seen]).mean(0),
+            )
+            raw = torch.cat(
+                [
+                    encoder.pool_raw(encoder.atoms(g), g).double()
+                    for g in (
+                        plain_views(self.data, i, cutoff=self.config.encoder.cutoff, device=self.device)
+                        for i in make_batches(self.data, self.training, None)
+                    )
+                ]
+            )
             new = raw.mean(0).to(old[0].dtype), raw.std(0).clamp_min(1e-3).to(old[0].dtype)
             encoder.code_mean.copy_(new[0])
             encoder.code_std.copy_(new[1])
@@ -275,15 +304,31 @@ def _loop(run: _Run, checkpoint: Path, log: Path, progress: bool | Callable[[dic
         stream.flush()
 
     with log.open("a") as stream:
-        record(stream, {"event": "start", "step": run.step, "seed": run.seed, "threads": torch.get_num_threads(),
-                        "device": str(run.device), "torch": torch.__version__, "training": len(run.training),
-                        "development": len(run.development), "config": asdict(config)})
+        record(
+            stream,
+            {
+                "event": "start",
+                "step": run.step,
+                "seed": run.seed,
+                "threads": torch.get_num_threads(),
+                "device": str(run.device),
+                "torch": torch.__version__,
+                "training": len(run.training),
+                "development": len(run.development),
+                "config": asdict(config),
+            },
+        )
         started = time.monotonic() - run.seconds
         while run.epoch < config.epochs:
             batches = run.batches(np.random.default_rng([run.seed, 1, run.epoch]))
             sums: dict[str, float] = {}
-            bar = tqdm(total=len(batches), initial=run.place, desc=f"epoch {run.epoch + 1}/{config.epochs}",
-                       disable=progress is not True, mininterval=5.0)
+            bar = tqdm(
+                total=len(batches),
+                initial=run.place,
+                desc=f"epoch {run.epoch + 1}/{config.epochs}",
+                disable=progress is not True,
+                mininterval=5.0,
+            )
             while run.place < len(batches):
                 entry = run.learn(batches[run.place], (run.epoch + run.place / len(batches)) / config.epochs)
                 run.place += 1
@@ -302,8 +347,16 @@ def _loop(run: _Run, checkpoint: Path, log: Path, progress: bool | Callable[[dic
                     save_tensors(checkpoint, *run.state())
             bar.close()
             run.epoch, run.place = run.epoch + 1, 0
-            record(stream, {"event": "epoch", "step": run.step, "epoch": run.epoch, "seconds": round(run.seconds, 1),
-                            **{f"recent_{k}": float(f"{v:.5g}") for k, v in sums.items()}})
+            record(
+                stream,
+                {
+                    "event": "epoch",
+                    "step": run.step,
+                    "epoch": run.epoch,
+                    "seconds": round(run.seconds, 1),
+                    **{f"recent_{k}": float(f"{v:.5g}") for k, v in sums.items()},
+                },
+            )
             save_tensors(checkpoint, *run.state())
 
 
@@ -312,56 +365,22 @@ def _finalise(run: _Run, out: Path, log: Path) -> dict[str, Any]:
     figures = evaluate(model, run.data, run.training, run.development, run.baselines, seed=run.seed)
     names, counts = np.unique(run.data.source[run.training], return_counts=True)
     training = {
-        "seed": run.seed, "epochs_done": run.epoch, "epochs_planned": run.config.epochs, "steps": run.step,
-        "seconds": round(run.seconds, 1), "threads": torch.get_num_threads(), "device": str(run.device),
-        "torch": torch.__version__, "data_sha256": run.data.digest(),
+        "seed": run.seed,
+        "epochs_done": run.epoch,
+        "epochs_planned": run.config.epochs,
+        "steps": run.step,
+        "seconds": round(run.seconds, 1),
+        "threads": torch.get_num_threads(),
+        "device": str(run.device),
+        "torch": torch.__version__,
+        "data_sha256": run.data.digest(),
         "training_counts": dict(zip(names.tolist(), counts.tolist(), strict=True)),
-        "development_count": len(run.development), "settings": asdict(run.config), "figures": figures,
+        "development_count": len(run.development),
+        "settings": asdict(run.config),
+        "figures": figures,
     }
     sha = save_weights(out / "codec.safetensors", model.encoder, model.heads, training)
     write_card(out / "CARD.md", training, sha)
     with log.open("a") as stream:
         stream.write(json.dumps({"event": "final", "step": run.step, "sha256": sha, "figures": figures}) + "\n")
     return {"sha256": sha, **training}
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of ``motifdesk train``."""
-    defaults = TrainConfig()
-    parser.add_argument("--out", required=True, help="folder for checkpoint, log, weights and card")
-    parser.add_argument("--data", nargs="*", metavar="FILE.npz", help="corpora (default: all that come with motifdesk)")
-    parser.add_argument("--epochs", type=int, default=defaults.epochs, help=f"default {defaults.epochs}")
-    parser.add_argument("--batch", type=int, default=defaults.structures,
-                        help=f"structures a batch at most (default {defaults.structures})")
-    parser.add_argument("--rate", type=float, default=defaults.rate,
-                        help=f"peak learning rate (default {defaults.rate})")
-    parser.add_argument("--limit", type=int, help="only the first so many structures of each corpus")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="auto", help="auto (CUDA where torch sees it), cpu, cuda, cuda:1, ...")
-    parser.add_argument("--threads", type=int, help="CPU threads (default: torch's; 1 is best on a busy machine)")
-    parser.add_argument("--restart", action="store_true", help="ignore a checkpoint in the folder")
-    parser.add_argument("--finish", action="store_true", help="do not train: turn the checkpoint into weights and card")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
-
-
-def main(args: argparse.Namespace) -> int:
-    """Run ``motifdesk train``; 0 on success, 2 on bad input."""
-    if args.data:
-        paths = {Path(name).stem: Path(name) for name in args.data}
-    else:
-        from motifdesk.data import path
-
-        paths = {f.stem: f for f in sorted(path("corpora").glob("*.npz"))}
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    config = replace(TrainConfig(), epochs=args.epochs, structures=args.batch, rate=args.rate, limit=args.limit)
-    try:
-        result = train(paths, args.out, config, args.seed, args.device, not args.restart, not args.quiet, args.finish)
-    except NetworkError as error:
-        print(error, file=sys.stderr)
-        return 2
-    for name, figures in result["figures"].get("properties", {}).items():
-        print(f"{name}: MAE {figures['mae']:.3f} {figures['unit']} (mean predictor {figures['mean_baseline_mae']:.3f}, "
-              f"composition {figures['composition_baseline_mae']:.3f})")
-    print(f"weights and card: {args.out}")
-    return 0

@@ -1,6 +1,7 @@
 """A real JupyterLab in a real Chromium, for the browser tests and the desk's benchmark.
 
-Everything lives in one temporary folder (settings, runtime files, notebooks); nothing of the user's Jupyter is read or written,
+Everything lives in one temporary folder (settings, runtime files, notebooks); nothing of the user's Jupyter is read
+or written,
 and nothing is left running.
 """
 
@@ -90,12 +91,26 @@ def jupyter(folder: Path) -> Iterator[str]:
     log = (home / "server.log").open("w")
     server = subprocess.Popen(
         [
-            sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--ServerApp.port={port}", "--ServerApp.ip=127.0.0.1",
-            "--ServerApp.port_retries=0", f"--ServerApp.root_dir={folder}", f"--IdentityProvider.token={token}",
-            "--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly", "--ServerApp.terminals_enabled=False",
+            sys.executable,
+            "-m",
+            "jupyterlab",
+            "--no-browser",
+            "--allow-root",
+            f"--ServerApp.port={port}",
+            "--ServerApp.ip=127.0.0.1",
+            "--ServerApp.port_retries=0",
+            f"--ServerApp.root_dir={folder}",
+            f"--IdentityProvider.token={token}",
+            "--LabApp.expose_app_in_browser=True",
+            "--LabApp.extension_manager=readonly",
+            "--ServerApp.terminals_enabled=False",
         ],
-        env=environment, stdout=log, stderr=subprocess.STDOUT, cwd=folder, start_new_session=True,
-    )  # fmt: skip
+        env=environment,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        cwd=folder,
+        start_new_session=True,
+    )
     url = f"http://127.0.0.1:{port}"
 
     def up() -> bool:
@@ -143,7 +158,8 @@ class Notebook:
         """Open notebook `name` and wait for its kernel."""
         base, token = self.url.split("|")
         self.page.goto(f"{base}/lab/tree/{name}?reset&token={token}", wait_until="domcontentloaded")
-        ready = "() => globalThis.jupyterapp?.shell?.currentWidget?.context?.sessionContext?.session?.kernel?.status === 'idle'"
+        context = "globalThis.jupyterapp?.shell?.currentWidget?.context"
+        ready = f"() => {context}?.isReady && {context}?.sessionContext?.session?.kernel?.status === 'idle'"
         self.page.wait_for_function(ready, timeout=60_000)
 
     def command(self, name: str) -> None:
