@@ -16,6 +16,7 @@ from typing import Any
 import anywidget
 import ipywidgets
 import traitlets
+from ipywidgets.widgets.widget_link import DirectionalLink, Link
 
 _HERE = Path(__file__).parent
 _MODULES = ("core.js", "stage.js", "map.js", "panels.js", "bridge.js")
@@ -124,4 +125,8 @@ def owned(*roots: Any) -> list[ipywidgets.Widget]:
             if id(thing) not in found and type(thing).__name__ != "_ColormakerRegistry":
                 found[id(thing)] = thing
                 waiting += [*vars(thing).values(), *getattr(thing, "_trait_values", {}).values()]
+    # nglview links its player's sliders and keeps no hold of the links: only ipywidgets' own registry knows them
+    for widget in list(getattr(ipywidgets.widgets.widget, "_instances", {}).values()):
+        if isinstance(widget, Link | DirectionalLink) and id(widget.source[0]) in found:
+            found[id(widget)] = widget
     return [thing for thing in found.values() if isinstance(thing, ipywidgets.Widget)]
