@@ -1,8 +1,8 @@
-"""The desk on the screen: how soon it is visible, and from the hand to new coordinates on the stage, in a real browser.
+"""The desk on the screen: how soon it is visible, and from the hand to new coordinates on the stage, in a browser.
 
-Software GL on a machine without a GPU; JupyterLab, kernel and Chromium share its cores. ``stage_update_ratio`` compares, on
-one page in one run, loading the scene anew with moving it in place; drawing the frame afterwards costs both the same and is
-in neither. ``drag_frame_*`` and ``slider_frame_*`` are times between frames while the pointer moves.
+Software GL on a machine without a GPU; JupyterLab, kernel and Chromium share its cores. ``stage_update_ratio`` compares,
+on one page in one run, loading the scene anew with moving it in place; drawing the frame afterwards costs both the same
+and is in neither. ``drag_frame_*`` and ``slider_frame_*`` are times between frames while the pointer moves.
 """
 
 from __future__ import annotations

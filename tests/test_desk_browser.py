@@ -262,6 +262,32 @@ def test_exported_cif_is_the_design(story):
     assert (story.folder / "from-the-desk.cif").read_bytes() == content
 
 
+def test_arrow_keys_move_probe_and_slider_one_step_each(story):
+    """Without a mouse: a rest of the keys ends the gesture, and JupyterLab's own shortcuts stay out of it."""
+    count = story.value("len(desk.session.history)")
+    story.page.locator(".md-probe").focus()
+    for _ in range(4):
+        story.page.keyboard.press("ArrowRight")
+    browser.poll(lambda: story.value("len(desk.session.history)") == count + 1, "one step of the probe", 30)
+    assert steps(story)[-1] == "drag"
+    story.page.locator(".md-slider[data-key='volume'] input[type=range]").focus()
+    for _ in range(3):
+        story.page.keyboard.press("ArrowRight")
+    browser.poll(lambda: story.value("len(desk.session.history)") == count + 2, "one step of the slider", 30)
+    assert steps(story)[-1] == "strain"
+    assert_stage_shows_session(story, "the keyboard")
+
+
+def test_every_control_has_a_name(story):
+    nameless = story.page.evaluate(
+        """() => [...document.querySelectorAll('.motifdesk :is(button, input, select, .md-probe)')]
+             .filter((n) => !n.closest('.md-stage, .md-chart') || n.matches('.md-probe'))
+             .filter((n) => !(n.getAttribute('aria-label') || n.labels?.length || n.textContent.trim()))
+             .map((n) => n.outerHTML.slice(0, 120))"""
+    )
+    assert nameless == []
+
+
 def test_no_error_in_the_console_and_a_picture_for_those_who_ask(story):
     target = os.environ.get("MOTIFDESK_SCREENSHOT")
     if target:

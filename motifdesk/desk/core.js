@@ -32,9 +32,20 @@ class Link {
     this.map = null;
     this.controller = new AbortController();
     output.on("change:ack", () => this.acknowledge(output.get("ack")));
-    // primed once from this side: from now on the comm's messages go to the thread that handles widgets
-    input.set("primed", (input.get("primed") || 0) + 1);
-    input.save_changes();
+    this.prime();
+  }
+
+  // The kernel sends a comm's messages to the shell that last published on it, at first the main one, where a busy cell would hold
+  // them. The echo of a change made here moves them to the shell that the page asked for, once the page has one: hence the wait.
+  async prime() {
+    const started = this.input.comm?.jsServicesComm?.subshellStarted;
+    if (started) await Promise.race([started.catch(() => null), pause(10000)]);
+    for (const wait of [0, 700, 2500]) {
+      await pause(wait);
+      if (this.controller.signal.aborted) return;
+      this.input.set("primed", (this.input.get("primed") || 0) + 1);
+      this.input.save_changes();
+    }
   }
 
   get(name) { return this.output.get(name); }
