@@ -235,7 +235,7 @@ class StagePane {
       if (!members.length) continue;
       const faces = new NGL.Shape(`polyhedra ${layer}`);
       for (const p of members) {
-        const base = layer === 0 ? mixed(rgb(p.colour), ACCENT, 0.35) : rgb(p.colour);
+        const base = layer === 0 ? mixed(rgb(p.colour), ACCENT, 0.8) : rgb(p.colour);
         faces.addMesh(this.triangles(p), repeated(base, p.tri.length), undefined, undefined, `motif:${p.motif}`);
       }
       const component = stage.addComponentFromObject(faces, { name: `polyhedra ${layer}` });
