@@ -1,7 +1,7 @@
 """The desk in a real JupyterLab in headless Chromium (software GL): what a hand waits for.
 
 summary:
-  desk_visible_s            running one cell (import, read, open the desk) -> the structure on the stage; warm file cache
+  desk_visible_s            one cell (import, read, open the desk) -> the structure on the stage; warm files
   map_ready_s               the same cell -> the map drawn and the design placed on it
   slider_kernel_median_ms, slider_kernel_p95_ms
                             one live slider message in the kernel: solve, new state, publish (24 atoms)
@@ -47,7 +47,12 @@ STAGE = """async () => {
   const pane = globalThis.motifdesk.latest.pane;
   const best = async (times, work) => {
     const all = [];
-    for (let k = 0; k < times; k++) { const t = performance.now(); await work(); pane.stage.viewer.render(); all.push(performance.now() - t); }
+    for (let k = 0; k < times; k++) {
+      const t = performance.now();
+      await work();
+      pane.stage.viewer.render();
+      all.push(performance.now() - t);
+    }
     return all.sort((a, b) => a - b)[Math.floor(times / 2)];
   };
   const inPlace = await best(40, () => pane.move());
