@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from motifdesk import __version__
 from motifdesk.structures.errors import MotifDeskError
@@ -24,7 +25,14 @@ def _lab(args: argparse.Namespace) -> int:
     if not target.exists():
         raise MotifDeskError("no such notebook", where=str(target), remedy="give the path of a notebook or a folder")
     # the JupyterLab of this environment, whatever is on the PATH
-    command = [sys.executable, "-m", "jupyterlab", str(target), *args.jupyter]
+    folder = target if target.is_dir() else target.parent
+    place = "" if target.is_dir() else f"/tree/{quote(target.name)}"
+    # as the default address rather than as a file to open: then the printed address leads there too
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder.resolve()}"]
+    command += [f"--LabApp.default_url=/lab{place}"]
+    # nothing is fetched from the network unasked, and no dialog stands between a newcomer and the desk
+    command += ["--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    command += args.jupyter
     if args.no_browser:
         command.append("--no-browser")
     if args.port:
