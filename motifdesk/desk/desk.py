@@ -350,6 +350,7 @@ class Desk(ipywidgets.VBox):
         for worker in (self._drag, self._measure, self._errands):
             worker.close()
         self._input.on_msg(self._on_message, remove=True)
+        self._output.close()  # first: the bridge lets go of the stage before its widget is gone
         for widget in owned(self, self.viewer.widget, self.map.figure, self._output, self._input):
             if widget is not self:
                 widget.close()

@@ -359,9 +359,13 @@ class StagePane {
 
   dispose() {
     this.detach();
-    try { this.stage?.dispose?.(); } catch { /* the view may have gone first */ }
+    // the widget's comm is gone: nglview must not report to Python, nor NGL's own loop draw into a lost context
+    this.view.touch = this.view.model.save_changes = () => {};
+    const { viewer } = this.stage;
+    viewer.animate = viewer.render = viewer.requestRender = () => {};
+    try { this.stage.dispose(); } catch { /* the view may have gone first */ }
     // browsers allow about 16 WebGL contexts: give this one back at once
-    try { this.stage?.viewer?.renderer?.forceContextLoss?.(); } catch { /* already lost */ }
+    try { viewer.renderer.forceContextLoss(); } catch { /* already lost */ }
   }
 }
 
