@@ -18,7 +18,7 @@ from motifdesk.desk.handles import Hands, describe_handles
 from motifdesk.desk.history import describe_history, describe_travel
 from motifdesk.desk.map import MapPane
 from motifdesk.desk.readouts import describe_readouts
-from motifdesk.desk.viewer import Viewer
+from motifdesk.desk.viewer import Viewer, end_threads
 from motifdesk.desk.workers import Dragger, Latest
 from motifdesk.session import Change, Session, State
 from motifdesk.structures.errors import MotifDeskError
@@ -134,8 +134,7 @@ class Desk(ipywidgets.VBox):
 
     def _refresh(self, change: Change | None) -> None:
         """Publish what `change` (None: everything) made different. Reads the newest state inside the gate, so that two
-        threads
-        cannot publish in the wrong order."""
+        threads cannot publish in the wrong order."""
         with self._output.gate:
             session = self.session
             state = session.state
@@ -144,6 +143,8 @@ class Desk(ipywidgets.VBox):
             if action != "locate":
                 other = change is not None and not state.preview and _another(change.previous, state)
                 traits |= self.viewer.traits(state, fit=other)
+                if other:
+                    traits["export"] = export.describe_export(session)
             if action not in ("preview", "locate") or not (self._hands.busy or self._drag.busy):
                 traits["handles"] = describe_handles(state, session)
             if action not in ("preview", "select"):
@@ -277,8 +278,13 @@ class Desk(ipywidgets.VBox):
         else:
             self._hands.cancel()
 
-    def _travel(self, how: str, *where: int) -> None:
+    def _settle_hands(self) -> None:
+        """Commit what a slider or the probe holds: undo and export mean the design as it is shown."""
         self._hands.release()
+        self._drag.finish()
+
+    def _travel(self, how: str, *where: int) -> None:
+        self._settle_hands()
         getattr(self.session, how)(*where)
 
     def _on_kind(self, message: dict[str, Any]) -> None:
@@ -304,7 +310,7 @@ class Desk(ipywidgets.VBox):
             self._output.publish(mapbar=self.map.bar())
 
     def _on_export(self, message: dict[str, Any]) -> None:
-        self._hands.release()
+        self._settle_hands()
         try:
             path = export.write_file(
                 self.session, str(message["name"]), str(message["format"]), bool(message.get("overwrite"))
@@ -315,7 +321,7 @@ class Desk(ipywidgets.VBox):
         self._output.publish(export=export.describe_export(self.session, text, level))
 
     def _on_download(self, message: dict[str, Any]) -> None:
-        self._hands.release()
+        self._settle_hands()
         name, text = export.as_text(self.session, str(message["name"]), str(message["format"]))
         self._output.publish(download={"id": next(self._numbers), "name": name, "text": text})
 
@@ -351,6 +357,7 @@ class Desk(ipywidgets.VBox):
             worker.close()
         self._input.on_msg(self._on_message, remove=True)
         self._output.close()  # first: the bridge lets go of the stage before its widget is gone
+        end_threads(self.viewer.widget)
         for widget in owned(self, self.viewer.widget, self.map.figure, self._output, self._input):
             if widget is not self:
                 widget.close()

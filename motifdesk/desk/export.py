@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from motifdesk.structures.errors import SessionError
+from motifdesk.structures.errors import MotifDeskError, SessionError
 
 if TYPE_CHECKING:
     from motifdesk.session import Session
@@ -44,9 +44,14 @@ def write_file(session: Session, name: str, format: str, overwrite: bool) -> Pat
     name = name.strip()
     if not name:
         raise SessionError("no file name", where="export", remedy="give the file a name")
-    if not overwrite and Path(name).exists():
-        raise SessionError("the file exists already", where=name, remedy='give another name, or tick "replace"')
-    return Path(session.export(name, format=format or None, overwrite=overwrite))
+    try:
+        return Path(session.export(name, format=format or None, overwrite=overwrite))
+    except MotifDeskError as error:
+        if "overwrite=True" not in str(error):
+            raise
+        # the same refusal in the words of the panel
+        remedy = 'give another name, or tick "replace"'
+        raise SessionError("the file exists already", where=name, remedy=remedy) from None
 
 
 def as_text(session: Session, name: str, format: str) -> tuple[str, str]:

@@ -239,6 +239,7 @@ const PANELS = {
     const format = select("File format", [], "", (v) => { const f = formats.find(([k]) => k === v); if (f) name.value = name.value.replace(/\.[A-Za-z0-9]+$/, "") + f[2]; });
     const replace = element("input", { type: "checkbox", "aria-label": "Replace an existing file", "data-lm-suppress-shortcuts": "true" });
     let formats = [];
+    let suggested = "";
     const go = (op) => link.send({ op, name: name.value, format: format.value, overwrite: replace.checked });
     const write = button("Export", "Write the design to this file", () => go("export"), { class: "md-button md-primary" });
     const download = button("Download", "Download the design through the browser", () => go("download"));
@@ -246,8 +247,11 @@ const PANELS = {
     el.append(element("div", { class: "md-bar" }, element("h3", {}, "Export")), element("div", { class: "md-form" }, format, name, element("label", { class: "md-check" }, replace, "replace"), element("div", { class: "md-row" }, write, download)), result);
     link.on("export", (x) => {
       formats = x.formats ?? [];
-      fill(format, formats.map(([v, t]) => [v, t]), format.value || x.format);
-      if (!name.value) name.value = x.name ?? "";
+      const known = formats.some(([v]) => v === format.value);
+      fill(format, formats.map(([v, t]) => [v, t]), known ? format.value : x.format);
+      // a name the designer typed stays; one that was suggested follows the structure
+      if (!name.value || name.value === suggested || !known) name.value = x.name ?? "";
+      suggested = x.name;
       result.textContent = x.text ?? "";
       result.dataset.level = x.level ?? "";
     }, signal);

@@ -20,8 +20,7 @@ def new_widget() -> Any:
     """An empty nglview widget.
 
     It is given no structure: nglview freezes bonds and species at load, sleeps up to 0.1 s per call and keeps an
-    archive of calls that
-    it sends again, so the bridge loads and moves the design on its stage instead.
+    archive of calls that it sends again, so the bridge loads and moves the design on its stage instead.
     """
     from nglview import NGLWidget
 
@@ -29,6 +28,18 @@ def new_widget() -> Any:
     widget.layout.width = "100%"
     widget.layout.height = "100%"
     return widget
+
+
+def end_threads(widget: Any) -> None:
+    """End the threads that `widget` started: nglview lets them poll for ever, and each keeps its widget alive."""
+    from nglview.remote_thread import RemoteCallThread
+
+    def leave(_: Any) -> None:
+        raise SystemExit  # ends the thread that makes the call, silently
+
+    for thread in threading.enumerate():
+        if isinstance(thread, RemoteCallThread) and thread.view is widget:
+            thread.q.append(leave)
 
 
 class Viewer:

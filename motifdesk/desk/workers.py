@@ -78,17 +78,14 @@ class Latest:
 
 
 class Dragger:
-    """Map drags: moves go to the newest, the release waits for the last. One gesture of the session per drag."""
+    """Map drags: moves go to the newest; releases and cancels keep their places among them. One gesture per drag."""
 
     def __init__(self, session: Session, done: Callable[[int], None], failed: Callable[[Exception], None]) -> None:
         self.session = session
         self._done = done
         self._failed = failed
         self._lock = threading.Lock()
-        self._move: tuple[float, float] | None = None
-        self._ending: str | None = None
-        self._serial = 0
-        self._composition = "keep"
+        self._queue: list[tuple[str, Any, int]] = []  # ("move", (xy, composition), serial) or ("release"/"cancel", ...)
         self._gesture: Gesture | None = None
         self._loop = Latest(self._step, "motifdesk-drag")
 
@@ -101,16 +98,25 @@ class Dragger:
     def move(self, xy: tuple[float, float], serial: int, composition: str) -> None:
         """The pointer is at `xy`; `serial` is acknowledged when a frame that includes it is out."""
         with self._lock:
-            self._move, self._serial, self._composition, self._ending = xy, serial, composition, None
+            self._drop_move()
+            self._queue.append(("move", (xy, composition), serial))
         self._loop.put(None)
 
     def end(self, how: str, serial: int) -> None:
         """Commit ("release") or drop ("cancel") the drag after the last move."""
         with self._lock:
-            self._ending, self._serial = how, serial
             if how == "cancel":
-                self._move = None
+                self._drop_move()
+            self._queue.append((how, None, serial))
         self._loop.put(None)
+
+    def finish(self, timeout: float = 30.0) -> None:
+        """Commit what is held and wait for it: what comes next must see the design as the probe shows it."""
+        with self._lock:
+            idle = not self._queue and not self.busy
+        if not idle:
+            self.end("release", 0)
+            self._loop.settle(timeout)
 
     def settle(self, timeout: float = 60.0) -> bool:
         """Wait until the last request is done."""
@@ -118,27 +124,39 @@ class Dragger:
 
     def close(self) -> None:
         """Drop the open drag and end the thread."""
+        with self._lock:
+            self._queue.clear()
         self._loop.close()
         if self.busy and self._gesture is not None:
             self._gesture.cancel()
 
+    def _drop_move(self) -> None:
+        """A move that nothing has come after is overtaken by the next request."""
+        if self._queue and self._queue[-1][0] == "move":
+            self._queue.pop()
+
     def _step(self, _: Any) -> None:
-        with self._lock:
-            move, ending, serial = self._move, self._ending, self._serial
-            self._move = self._ending = None
-        try:
-            if move is not None:
-                if self._gesture is None or not self._gesture.live:
-                    self._gesture = self.session.gesture("drag", composition=self._composition)
-                self._gesture.update(move)
-            if ending is not None:
+        while True:
+            with self._lock:
+                if not self._queue:
+                    return
+                what, payload, serial = self._queue.pop(0)
+            try:
+                if what == "move":
+                    self._move(*payload)
+                else:
+                    gesture, self._gesture = self._gesture, None
+                    if gesture is not None and gesture.live:
+                        gesture.commit() if what == "release" else gesture.cancel()
+            except Exception as error:
                 gesture, self._gesture = self._gesture, None
                 if gesture is not None and gesture.live:
-                    gesture.commit() if ending == "release" else gesture.cancel()
-        except Exception as error:
-            gesture, self._gesture = self._gesture, None
-            if gesture is not None and gesture.live:
-                gesture.cancel()
-            self._failed(error)
-        finally:
-            self._done(serial)
+                    gesture.cancel()
+                self._failed(error)
+            finally:
+                self._done(serial)
+
+    def _move(self, xy: tuple[float, float], composition: str) -> None:
+        if self._gesture is None or not self._gesture.live:
+            self._gesture = self.session.gesture("drag", composition=composition)
+        self._gesture.update(xy)

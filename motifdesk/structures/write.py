@@ -69,6 +69,8 @@ def write(
         structure. An existing file stays as it was in every case.
     """
     target = Path(path).expanduser()
+    if "\0" in str(target):
+        raise StructureError("a file name cannot hold a NUL", where="write", remedy="give another name")
     text = dumps(
         structure,
         format or _format_for(target),

@@ -196,7 +196,6 @@ def test_closing_in_the_middle_of_a_drag(opened, rutile, codec, atlas, monkeypat
     assert page.edits() == ["open"] and not page.session.state.preview
 
 
-@pytest.mark.xfail(strict=True, reason="nglview's two RemoteCallThreads of each view are never ended")
 def test_close_gives_back_what_the_libraries_took(rutile):
     """nglview starts threads that poll for ever and, like every widget, brings layouts and styles with it."""
     Desk(rutile, codec=None, atlas=None).close()  # what the libraries make once
