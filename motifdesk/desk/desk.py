@@ -174,7 +174,16 @@ class Desk(ipywidgets.VBox):
             return
         if not self.session.state.preview and not (self._hands.busy or self._drag.busy):
             self._show_readouts("idle")
+            self._locate()
+
+    def _locate(self) -> None:
+        """Place the design on the map; one that the codec cannot encode is no fault of the map."""
+        if self.session.state.preview:
+            return
+        try:
             self.session.locate()
+        except MotifDeskError as error:
+            self._report(error)
 
     def _show_readouts(self, tier: str) -> None:
         state = self.session.state
@@ -219,8 +228,7 @@ class Desk(ipywidgets.VBox):
             self._output.publish(mapbar=self.map.bar())
             self.session.codec  # noqa: B018 - loads it
             self._map_state = "ready"
-            if not self.session.state.preview:
-                self.session.locate()
+            self._locate()
             self._output.publish(map_ready=True)
         except MotifDeskError as error:
             self._map_state = "failed"

@@ -152,9 +152,10 @@ class MapPane {
 
   key(event) {
     const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
-    if (event.key === "Escape" && this.keyed) {
+    if (event.key === "Escape" && (this.keyed || this.dragging)) {
       clearTimeout(this.rest);
-      this.keyed = null;
+      this.keyed = this.dragging = null;
+      this.probe.classList.remove("md-held");
       this.link.send({ op: "cancel", what: "probe" });
       this.place();
     } else if (event.key === "Enter" && this.keyed) this.release();

@@ -22,7 +22,10 @@ def new_widget() -> Any:
     It is given no structure: nglview freezes bonds and species at load, sleeps up to 0.1 s per call and keeps an
     archive of calls that it sends again, so the bridge loads and moves the design on its stage instead.
     """
-    from nglview import NGLWidget
+    from IPython.utils.capture import capture_output
+
+    with capture_output():  # nglview displays an empty widget the first time it is imported
+        from nglview import NGLWidget
 
     widget = NGLWidget()
     widget.layout.width = "100%"

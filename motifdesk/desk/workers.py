@@ -116,7 +116,7 @@ class Dragger:
             idle = not self._queue and not self.busy
         if not idle:
             self.end("release", 0)
-            self._loop.settle(timeout)
+        self._loop.settle(timeout)  # a release that is being committed is neither waiting nor a live gesture
 
     def settle(self, timeout: float = 60.0) -> bool:
         """Wait until the last request is done."""
@@ -154,7 +154,8 @@ class Dragger:
                     gesture.cancel()
                 self._failed(error)
             finally:
-                self._done(serial)
+                if serial:  # 0: asked for by the desk itself
+                    self._done(serial)
 
     def _move(self, xy: tuple[float, float], composition: str) -> None:
         if self._gesture is None or not self._gesture.live:

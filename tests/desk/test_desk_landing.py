@@ -7,7 +7,6 @@ import pytest
 from motifdesk.session.map_workers import Drag
 
 
-@pytest.mark.xfail(strict=True, reason="Dragger.finish takes a commit under way for idle")
 @pytest.mark.parametrize("op", ["undo", "export"])
 def test_what_comes_during_the_commit_of_a_drag_waits_for_it(opened, rutile, codec, atlas, monkeypatch, tmp_path, op):
     page = opened(rutile, codec=codec, atlas=atlas).open_map()
