@@ -30,6 +30,8 @@ _HOME = {
     "Session": "motifdesk.session",
     "Desk": "motifdesk.desk",
     "assert_equivariant": "motifdesk.networks.testing",
+    "assert_corners_shared": "motifdesk.motifs.testing",
+    "assert_roundtrip": "motifdesk.structures.testing",
 }
 
 __all__ = ["__version__", *_HOME]
@@ -41,12 +43,14 @@ if TYPE_CHECKING:  # the same table for type checkers and editors
     from motifdesk.motifs import distort as distort
     from motifdesk.motifs import distortion_modes as distortion_modes
     from motifdesk.motifs import find_motifs as find_motifs
+    from motifdesk.motifs.testing import assert_corners_shared as assert_corners_shared
     from motifdesk.networks.testing import assert_equivariant as assert_equivariant
     from motifdesk.session import Session as Session
     from motifdesk.structures import read as read
     from motifdesk.structures import write as write
     from motifdesk.structures.errors import MotifDeskError as MotifDeskError
     from motifdesk.structures.errors import MotifDeskWarning as MotifDeskWarning
+    from motifdesk.structures.testing import assert_roundtrip as assert_roundtrip
 
 
 def __getattr__(name: str) -> Any:
