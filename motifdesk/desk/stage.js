@@ -154,19 +154,6 @@ class StagePane {
     return tilt.multiply(new NGL.Quaternion().setFromRotationMatrix(turn));
   }
 
-  bondArrays() {
-    const { bonds } = this.scene;
-    const xyz = this.points;
-    const count = bonds.length / 2;
-    const [a, b, middle] = [0, 1, 2].map(() => new Float32Array(3 * count));
-    for (let k = 0; k < count; k++) for (let c = 0; c < 3; c++) {
-      a[3 * k + c] = xyz[3 * bonds[2 * k] + c];
-      b[3 * k + c] = xyz[3 * bonds[2 * k + 1] + c];
-      middle[3 * k + c] = (a[3 * k + c] + b[3 * k + c]) / 2;
-    }
-    return { position1: a, position2: b, position: middle };
-  }
-
   edgeArrays(pairs) {
     const xyz = this.points;
     const count = pairs.length / 2;
@@ -202,14 +189,14 @@ class StagePane {
       return shape.bufferList.length - 1;
     };
     const ends = (offset) => new Float32Array(scene.bonds.filter((_, k) => k % 2 === offset).flatMap((d) => rgb(scene.colour[d])));
-    const bond = add(this.bondArrays(), ends(0), ends(1), 0.085, false);
+    const bond = add(this.edgeArrays(scene.bonds), ends(0), ends(1), 0.085, false);
     const grey = this.dark ? [0.62, 0.65, 0.70] : [0.42, 0.45, 0.50];
     const cell = scene.cell ? add(this.cellArrays(), repeated(grey, 12), repeated(grey, 12), 0.022, false) : undefined;
     if (!shape.bufferList.length) { this.lines = null; return; }
     this.lines = stage.addComponentFromObject(shape, { name: "bonds and cell" });
     const list = () => this.linesRepr.repr.bufferList;
     this.linesRepr = this.lines.addRepresentation("buffer", { roughness: 0.5 });
-    if (bond !== undefined) this.movers.push(() => list()[bond].setAttributes(this.bondArrays()));
+    if (bond !== undefined) this.movers.push(() => list()[bond].setAttributes(this.edgeArrays(scene.bonds)));
     if (cell !== undefined) this.movers.push(() => list()[cell].setAttributes(this.cellArrays()));
   }
 

@@ -42,7 +42,7 @@ def assert_roundtrip(
         else:
             metrics = [c @ c.T for c in (arrays.cell, again.cell)]
             length = np.sqrt(np.trace(metrics[0]))
-            fractions = [a.positions @ np.linalg.inv(a.cell) for a in (arrays, again)]
+            fractions = [arrays.positions @ np.linalg.inv(arrays.cell), again.positions @ np.linalg.inv(again.cell)]
             shift = fractions[0] - fractions[1]
             shift -= np.round(shift)
             error = max(np.abs(metrics[0] - metrics[1]).max() / length, np.abs(shift @ arrays.cell).max())
