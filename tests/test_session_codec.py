@@ -27,6 +27,9 @@ class Line:
     def lift(self, xy, k=8):
         return self.codec.encode([rutile(xy[0])])
 
+    def carry(self, home, start, xy, k=8):
+        return self.lift(xy)
+
     def project(self, codes):
         gap = ((codes.geometry[:, None] - self.codes.geometry[None]) ** 2).sum(-1)
         return np.stack([self.grid[gap.argmin(1)], np.zeros(len(codes))], axis=1)

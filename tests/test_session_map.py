@@ -102,6 +102,9 @@ class Atlas:
     def lift(self, xy, k=8):
         return code(*xy)
 
+    def carry(self, home, start, xy, k=8):
+        return self.lift(xy)
+
     def project(self, codes):
         return np.asarray(codes.root)[:, 102:104]
 

@@ -76,6 +76,8 @@ class Atlas:
         # (geometry - mean) / scale @ components.T as one affine map
         self._matrix = (data.components / data.scale).T.astype(np.float32)
         self._offset = (data.mean / data.scale) @ data.components.T
+        self._back = np.linalg.pinv(self._matrix).astype(np.float32)  # latent differences -> geometry differences
+        self._width = float(np.ptp(np.percentile(self.xy, [1, 99], axis=0), axis=0).max()) / 30.0 or 1.0
         self._codec = codec
         self._roots: OrderedDict[int, np.ndarray] = OrderedDict()
         self._lock = threading.RLock()
@@ -167,15 +169,48 @@ class Atlas:
             raise AtlasError(f"{np.asarray(xy).tolist()} is no point of the map", where="lift", remedy="give (x, y)")
         roots = np.empty((len(points), GEOMETRY.stop), dtype=np.float32)
         for b, point in enumerate(points):
-            distances = np.hypot(self.xy[:, 0] - point[0], self.xy[:, 1] - point[1])
-            count = min(k + 1, len(self))
-            near = np.argpartition(distances, count - 1)[:count]
-            near = near[np.lexsort((near, distances[near]))]
-            weights = shepard_weights(distances[near][None])[0]
-            near = near[: len(weights)]
-            known = self._roots_of(near[weights > 0])
-            roots[b] = _mix(known, weights[weights > 0])
+            near, weights = self._around(point, k)
+            roots[b] = _mix(self._roots_of(near), weights)
         return Codes(roots, (), self.version)
+
+    def _around(self, point: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """The at most `k` points of the map around `point` that have a weight, nearest first, and the weights."""
+        distances = np.hypot(self.xy[:, 0] - point[0], self.xy[:, 1] - point[1])
+        count = min(k + 1, len(self))
+        near = np.argpartition(distances, count - 1)[:count]
+        near = near[np.lexsort((near, distances[near]))]
+        weights = shepard_weights(distances[near][None])[0]
+        near = near[: len(weights)]
+        return near[weights > 0], weights[weights > 0]
+
+    def carry(self, code: Codes, start: Sequence[float], xy: Sequence[float], k: int = 8) -> Codes:
+        """The code of a structure that lies at `start`, carried to `xy` with its species kept.
+
+        A `lift` there is the code of other species, and atoms that must follow it are torn: radii do not fit. What the
+        map says about *these* atoms is the change of the geometry from one place to the other, so the local mean of the
+        known geometries (Gaussian, 1/30 of the map wide: smooth while a pointer moves) is taken at both places and its
+        difference is added. Where structures of the same composition are among the `k` neighbours of `xy`, they take
+        over by their share of the lift's weights: on one of them the result is its own code.
+        """
+        root = code.root[0].copy()
+        near, weights = self._around(np.asarray(xy, dtype=float), k)
+        known = self._roots_of(near)
+        counts = known[:, COUNTS] / known[:, COUNTS].sum(1, keepdims=True)
+        same = np.abs(counts - root[COUNTS] / root[COUNTS].sum()).sum(1) < 1e-3
+        same &= known[:, LATTICE.start] == root[LATTICE.start]
+        change = (self._mean_latent(xy) - self._mean_latent(start)) @ self._back
+        root[GEOMETRY] += change.astype(np.float32)
+        share = float(weights[same].sum())
+        if share > 0.0:
+            for block in (GEOMETRY, LATTICE):
+                root[block] = (1.0 - share) * root[block] + weights[same] @ known[same][:, block]
+        return Codes(root[None], (), self.version)
+
+    def _mean_latent(self, xy: Sequence[float]) -> np.ndarray:
+        """float [D]: the Gaussian mean of the latents around a point of the map."""
+        squares = ((self.xy - np.asarray(xy, dtype=np.float32)) ** 2).sum(1)
+        weights = np.exp(-(squares - squares.min()) / (2.0 * self._width**2))
+        return (weights @ self._latent) / weights.sum()
 
     def code(self, index: int) -> Codes:
         """The exact code of point `index`."""

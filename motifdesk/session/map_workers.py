@@ -113,6 +113,7 @@ class Drag(Worker):
         self.waypoints: list[tuple[float, float]] = []
         self._codes: list[np.ndarray] = []
         self._follower: Any = None
+        self._home: tuple[Any, Any] | None = None  # code and place of the design as the drag found it
         self._reference = origin.reference
         self._nearest: tuple[int, AtomArrays | None] = (-1, None)
 
@@ -153,7 +154,7 @@ class Drag(Worker):
             self._follower = self.services.codec.follower(self.origin.arrays, self.composition)
         known = code is not None
         if code is None:
-            code = self.services.atlas.lift(target)
+            code = self._code(target)
         options = {"anchor": self._anchor(target)} if self.composition == "follow" else {}
         frame = self._follower.step(code, steps=self.steps, **options)
         self.waypoints.append(target)
@@ -176,6 +177,20 @@ class Drag(Worker):
             stale=False,
         )
         return Draft(replace(state, latent=latent), self._name(target))
+
+    def _code(self, target: tuple[float, float]) -> Any:
+        """What the map stands for at ``target``: with the species kept, the design's own code carried there."""
+        atlas = self.services.atlas
+        if self.composition == "follow":
+            return atlas.lift(target)
+        if self._home is None:
+            latent = self.origin.latent
+            known = latent.root is not None and latent.xy is not None and not latent.stale
+            codes = None if known else self.services.codec.encode([self.origin.arrays])
+            root = latent.root if codes is None else root_of(codes)
+            xy = latent.xy if codes is None else land(self.services, codes)
+            self._home = (codes_of(root, self.services.codec), xy)
+        return atlas.carry(*self._home, target)
 
     def _anchor(self, target: tuple[float, float]) -> AtomArrays:
         """Atoms of the map's structure nearest to the pointer."""
