@@ -153,7 +153,7 @@ const PANELS = {
 
   mapbar(el, link, signal) {
     const colour = select("Colour the map by", [], "", (v) => link.send({ op: "colour", by: v }));
-    const composition = segmented("Composition while the probe is dragged", [["keep", "keep species", "Keep the composition: only the geometry follows the probe"], ["follow", "follow map", "Let the composition follow the map"]], (v) => link.send({ op: "composition", value: v }));
+    const composition = segmented("Composition while the probe is dragged", [["keep", "keep species", "Keep the species: the probe carries the design's own code over the map, and only the geometry follows"], ["follow", "follow map", "Let the composition follow the map"]], (v) => link.send({ op: "composition", value: v }));
     const status = element("div", { class: "md-map-status", role: "status" });
     const legend = element("div", { class: "md-legend", "aria-hidden": "true" });
     el.append(element("h3", {}, "Map"), colour, element("span", { class: "md-grow" }), composition.node, legend, status);
