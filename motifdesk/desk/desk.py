@@ -92,7 +92,6 @@ class Desk(ipywidgets.VBox):
             "export": self._on_export,
             "download": self._on_download,
             "dismiss": self._on_dismiss,
-            "map_click": lambda m: None,
         }
         self._refresh(None)
         self._output.publish(export=export.describe_export(self.session), mapbar=self.map.bar())

@@ -21,10 +21,6 @@ class MapPane {
     this.build();
     for (const name of ["overlay", "map_ready"]) link.on(name, () => this.place(), this.controller.signal);
     for (const event of ["plotly_relayouting", "plotly_relayout", "plotly_afterplot"]) this.gd.on(event, () => this.place());
-    this.gd.on("plotly_click", (e) => {
-      const p = e.points?.[0];
-      if (p && p.curveNumber === 0) link.send({ op: "map_click", index: p.pointNumber, x: p.x, y: p.y });
-    });
     this.fitted = { w: 0, h: 0 };
     this.sizer = new ResizeObserver(() => this.resize());
     this.sizer.observe(view.el.parentElement ?? view.el);

@@ -113,7 +113,7 @@ class Drag(Worker):
         self.waypoints: list[tuple[float, float]] = []
         self._codes: list[np.ndarray] = []
         self._follower: Any = None
-        self._home: tuple[Any, Any] | None = None  # code and place of the design as the drag found it
+        self._home: tuple[Any, tuple[float, float]] | None = None
         self._reference = origin.reference
         self._nearest: tuple[int, AtomArrays | None] = (-1, None)
 
@@ -128,7 +128,7 @@ class Drag(Worker):
             raise SessionError(f"{frames} frames", where="drag", remedy="give at least one")
         if int(frames) == 1:
             return self._frame(target)
-        start = self._start()
+        start = self._start()[1]
         for k in range(1, int(frames)):
             part = k / int(frames)
             self._frame((start[0] + part * (target[0] - start[0]), start[1] + part * (target[1] - start[1])))
@@ -183,14 +183,7 @@ class Drag(Worker):
         atlas = self.services.atlas
         if self.composition == "follow":
             return atlas.lift(target)
-        if self._home is None:
-            latent = self.origin.latent
-            known = latent.root is not None and latent.xy is not None and not latent.stale
-            codes = None if known else self.services.codec.encode([self.origin.arrays])
-            root = latent.root if codes is None else root_of(codes)
-            xy = latent.xy if codes is None else land(self.services, codes)
-            self._home = (codes_of(root, self.services.codec), xy)
-        return atlas.carry(*self._home, target)
+        return atlas.carry(*self._start(), target)
 
     def _anchor(self, target: tuple[float, float]) -> AtomArrays:
         """Atoms of the map's structure nearest to the pointer."""
@@ -201,11 +194,16 @@ class Drag(Worker):
         assert self._nearest[1] is not None
         return self._nearest[1]
 
-    def _start(self) -> tuple[float, float]:
-        latent = self.origin.latent
-        if latent.xy is not None and not latent.stale:
-            return latent.xy
-        return land(self.services, self.services.codec.encode([self.origin.arrays]))
+    def _start(self) -> tuple[Any, tuple[float, float]]:
+        """Code and place of the design as the drag found it; encoded once where they are not known."""
+        if self._home is None:
+            latent = self.origin.latent
+            if latent.root is not None and latent.xy is not None and not latent.stale:
+                self._home = (codes_of(latent.root, self.services.codec), latent.xy)
+            else:
+                codes = self.services.codec.encode([self.origin.arrays])
+                self._home = (codes_of(codes, self.services.codec), land(self.services, codes))
+        return self._home
 
     def _name(self, target: tuple[float, float]) -> str:
         return f"Drag to ({target[0]:.2f}, {target[1]:.2f})"
