@@ -17,6 +17,7 @@ from motifdesk.motifs.measure import (
 from motifdesk.motifs.shape_table import SEPARATION, TABLE
 from motifdesk.motifs.shapes import classify, csm, match, symbols_of, vertices
 from motifdesk.structures import read
+from tests.minerals import corundum, spinel
 
 # OctaDist's published example: Fe, then six ligands (Dalton Trans. 50, 1086 (2021))
 OCTADIST = np.array(
@@ -30,19 +31,6 @@ OCTADIST = np.array(
         [2.886404, 5.392925, 9.848966],
     ]
 )
-
-
-def spinel() -> Structure:
-    """MgAl2O4, Fd-3m in origin choice 1 (what pymatgen's symbol means): u = 0.2624 + 1/8."""
-    return Structure.from_spacegroup(
-        "Fd-3m", Lattice.cubic(8.0806), ["Mg", "Al", "O"], [[0, 0, 0], [5 / 8] * 3, [0.2624 + 1 / 8] * 3]
-    ).get_primitive_structure()
-
-
-def corundum() -> Structure:
-    return Structure.from_spacegroup(
-        "R-3c", Lattice.hexagonal(4.7570, 12.9877), ["Al", "O"], [[0, 0, 0.35220], [0.30630, 0, 0.25]]
-    )
 
 
 @pytest.mark.parametrize(
