@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -11,14 +10,14 @@ from motifdesk.structures.arrays import to_arrays
 from motifdesk.structures.errors import MotifError, StructureError
 from motifdesk.structures.symmetry import symmetry_operations
 
-from .crystalnn import default_radius, neighbour_sets
-from .graph import Image, Ligand, Motif, MotifGraph
+from .assembly import CLOSEST, assemble, refuse_overlap, symbol_of
+from .crystalnn import neighbour_sets
+from .graph import Image, Ligand, MotifGraph
+from .molecules import molecule_motifs
 from .oxidation import centre_sites, oxidation_states
-from .shapes import classify
-from .sharing import bond_links, rings, shared_ligands, units
+from .sharing import bond_links, shared_ligands, units
 from .voronoi import NeighbourList
 
-_CLOSEST = 0.1  # Angstrom; nearer atoms are one atom twice
 _LARGEST = 5000
 
 
@@ -51,13 +50,13 @@ def find_motifs(structure: Any, *, tolerance: float = 0.01) -> MotifGraph:
         raise MotifError(
             f"{len(arrays)} atoms are more than {_LARGEST}", where=arrays.formula, remedy="use a smaller cell"
         )
-    return _crystal(structure, arrays, tolerance) if arrays.is_crystal else _molecule(structure, arrays)
+    return _crystal(structure, arrays, tolerance) if arrays.is_crystal else molecule_motifs(structure, arrays)
 
 
 def _crystal(structure: Any, arrays: Any, tolerance: float) -> MotifGraph:
     notes: list[str] = []
     neighbours = NeighbourList(arrays.cell, arrays.fractional)
-    symbols = [_symbol(site) for site in structure]
+    symbols = [symbol_of(site) for site in structure]
     oxidation = oxidation_states(structure)
     if not any(oxidation) and len(set(symbols)) > 1:
         notes.append("no neutral choice of oxidation states is known: covalent radii were used")
@@ -67,7 +66,7 @@ def _crystal(structure: Any, arrays: Any, tolerance: float) -> MotifGraph:
     found = neighbour_sets(neighbours, symbols, list(oxidation), unique)
     sets = tuple(_carried(arrays, found, site, *classes[site]) for site in range(len(arrays)))
     centres, kind = centre_sites(structure, oxidation)
-    motifs, orbits = _motifs(arrays, symbols, centres, sets, [int(c[0]) for c in classes])
+    motifs, orbits = assemble(arrays, symbols, centres, sets, [int(c[0]) for c in classes])
     alone = [m.name for m in motifs if not m.ligands]
     if alone:
         notes.append(f"{len(alone)} centres have no neighbour in reach ({alone[0]})")
@@ -77,16 +76,8 @@ def _crystal(structure: Any, arrays: Any, tolerance: float) -> MotifGraph:
 
 
 def _refuse_overlap(neighbours: NeighbourList, arrays: Any, symbols: list[str]) -> None:
-    for a, b, distance in neighbours.closer_than(_CLOSEST):
-        _overlap(arrays, symbols, a, b, distance)
-
-
-def _overlap(arrays: Any, symbols: list[str], a: int, b: int, distance: float) -> None:
-    raise MotifError(
-        f"sites {a} ({symbols[a]}) and {b} ({symbols[b]}) are {distance:.3f} A apart",
-        where=arrays.formula,
-        remedy="remove one of the two atoms, or check the cell",
-    )
+    for a, b, distance in neighbours.closer_than(CLOSEST):
+        refuse_overlap(arrays, symbols, a, b, distance)
 
 
 def _classes(arrays: Any, tolerance: float, oxidation: tuple[float, ...], notes: list[str]) -> list[tuple]:
@@ -135,79 +126,6 @@ def _carried(arrays: Any, found: dict, site: int, source: int, w: np.ndarray, t:
         n = int(np.argmin(np.linalg.norm((delta - whole) @ arrays.cell, axis=1)))
         out.append(Ligand(int(same[n]), _image(whole[n])))
     return tuple(out)
-
-
-def _motifs(
-    arrays: Any, symbols: list[str], centres: list[int], sets: tuple, source: list[int]
-) -> tuple[tuple[Motif, ...], tuple[tuple[int, ...], ...]]:
-    cell = arrays.cell if arrays.cell is not None else np.zeros((3, 3))
-    shape: dict[int, tuple[str, str, float | None]] = {}
-    members: dict[int, list[int]] = {}
-    motifs = []
-    for index, centre in enumerate(centres):
-        ligands, key = sets[centre], source[centre]
-        if key not in shape:
-            vectors = np.array([arrays.positions[x.site] + np.array(x.image) @ cell for x in ligands]).reshape(-1, 3)
-            shape[key] = figure(vectors - arrays.positions[centre])
-        members.setdefault(key, []).append(index)
-        name, symbol, measure = shape[key]
-        formula = motif_formula(symbols[centre], [symbols[x.site] for x in ligands])
-        orbit = list(members).index(key)
-        label = f"{formula} {name} ({symbols[centre]}{centre})"
-        motifs.append(Motif(index, centre, tuple(ligands), formula, name, symbol, measure, orbit, label))
-    return tuple(motifs), tuple(tuple(orbit) for orbit in members.values())
-
-
-def figure(ligands: np.ndarray) -> tuple[str, str, float | None]:
-    """Name, symbol and symmetry measure of ligands float [k, 3] relative to the centre."""
-    if not len(ligands):
-        return "isolated", "?:0", None
-    found = classify(ligands)
-    if found is None:
-        return f"{len(ligands)}-fold", f"?:{len(ligands)}", None
-    return found.name, found.symbol, found.csm
-
-
-def motif_formula(centre: str, ligands: list[str]) -> str:
-    """Centre first, then ligands by number and name: IrO6, CaO8, TiO4F2."""
-    counts = sorted(Counter(ligands).items(), key=lambda item: (-item[1], item[0]))
-    return centre + "".join(f"{s}{n if n > 1 else ''}" for s, n in counts)
-
-
-def _molecule(structure: Any, arrays: Any) -> MotifGraph:
-    symbols = [_symbol(site) for site in structure]
-    vectors = arrays.positions[None] - arrays.positions[:, None]
-    distance = np.linalg.norm(vectors, axis=2)
-    close = np.argwhere(np.triu(distance < _CLOSEST, 1))
-    if len(close):
-        _overlap(arrays, symbols, int(close[0, 0]), int(close[0, 1]), float(distance[tuple(close[0])]))
-    radii = np.array([default_radius(s) for s in symbols])
-    bonded = np.triu(distance < radii[:, None] + radii[None] + 0.4, 1)
-    pairs = np.argwhere(bonded)
-    home: Image = (0, 0, 0)
-    sets: list[list[Ligand]] = [[] for _ in symbols]
-    for a, b in pairs:
-        sets[a].append(Ligand(int(b), home))
-        sets[b].append(Ligand(int(a), home))
-    centres = [k for k, s in enumerate(symbols) if s != "H"] or list(range(len(symbols)))
-    if len(centres) == len(symbols):  # no hydrogen among them, or nothing else: every atom with its neighbours
-        held = sets
-    else:
-        held = [[x for x in near if symbols[x.site] == "H"] for near in sets]
-    motifs, orbits = _motifs(arrays, symbols, centres, tuple(map(tuple, held)), list(range(len(symbols))))
-    frozen = tuple(tuple(x) for x in sets)
-    links = bond_links(motifs, frozen)
-
-    def ring_formula(atoms: tuple[int, ...]) -> str:
-        return "".join(f"{s}{n if n > 1 else ''}" for s, n in sorted(Counter(symbols[a] for a in atoms).items()))
-
-    found = rings(pairs, ring_formula) if len(pairs) >= 3 else ()
-    return MotifGraph(structure, motifs, links, orbits, found, frozen, (0.0,) * len(symbols), "molecule", 0.0, ())
-
-
-def _symbol(site: Any) -> str:
-    specie = site.specie
-    return str(getattr(specie, "symbol", None) or specie.element.symbol)
 
 
 def _image(row: Any) -> Image:

@@ -1,0 +1,66 @@
+"""Put motifs together from centres and their neighbour sets: what crystals and molecules share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from motifdesk.structures.errors import MotifError
+
+from .graph import Motif
+from .shapes import classify
+
+#: Angstrom; nearer atoms are one atom twice.
+CLOSEST = 0.1
+
+
+def refuse_overlap(arrays: Any, symbols: list[str], a: int, b: int, distance: float) -> None:
+    raise MotifError(
+        f"sites {a} ({symbols[a]}) and {b} ({symbols[b]}) are {distance:.3f} A apart",
+        where=arrays.formula,
+        remedy="remove one of the two atoms, or check the cell",
+    )
+
+
+def assemble(
+    arrays: Any, symbols: list[str], centres: list[int], sets: tuple, source: list[int]
+) -> tuple[tuple[Motif, ...], tuple[tuple[int, ...], ...]]:
+    cell = arrays.cell if arrays.cell is not None else np.zeros((3, 3))
+    shape: dict[int, tuple[str, str, float | None]] = {}
+    members: dict[int, list[int]] = {}
+    motifs = []
+    for index, centre in enumerate(centres):
+        ligands, key = sets[centre], source[centre]
+        if key not in shape:
+            vectors = np.array([arrays.positions[x.site] + np.array(x.image) @ cell for x in ligands]).reshape(-1, 3)
+            shape[key] = figure(vectors - arrays.positions[centre])
+        members.setdefault(key, []).append(index)
+        name, symbol, measure = shape[key]
+        formula = motif_formula(symbols[centre], [symbols[x.site] for x in ligands])
+        orbit = list(members).index(key)
+        label = f"{formula} {name} ({symbols[centre]}{centre})"
+        motifs.append(Motif(index, centre, tuple(ligands), formula, name, symbol, measure, orbit, label))
+    return tuple(motifs), tuple(tuple(orbit) for orbit in members.values())
+
+
+def figure(ligands: np.ndarray) -> tuple[str, str, float | None]:
+    """Name, symbol and symmetry measure of ligands float [k, 3] relative to the centre."""
+    if not len(ligands):
+        return "isolated", "?:0", None
+    found = classify(ligands)
+    if found is None:
+        return f"{len(ligands)}-fold", f"?:{len(ligands)}", None
+    return found.name, found.symbol, found.csm
+
+
+def motif_formula(centre: str, ligands: list[str]) -> str:
+    """Centre first, then ligands by number and name: IrO6, CaO8, TiO4F2."""
+    counts = sorted(Counter(ligands).items(), key=lambda item: (-item[1], item[0]))
+    return centre + "".join(f"{s}{n if n > 1 else ''}" for s, n in counts)
+
+
+def symbol_of(site: Any) -> str:
+    specie = site.specie
+    return str(getattr(specie, "symbol", None) or specie.element.symbol)
