@@ -42,6 +42,7 @@ lint: setup
 	$(BIN)/mypy
 
 bench: setup chromium
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) --constraint requirements.lock --editable ".[test,bench]"
 	$(BIN)/motifdesk bench all --json runs/bench $(ARGS)
 
 lock: setup
