@@ -12,6 +12,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+ASKED = [text for part in (PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()) for text in part]
 
 
 def _requirements(lines):
@@ -30,7 +31,7 @@ def test_environment_yml_asks_for_what_pyproject_asks_for():
 
 def test_lock_pins_every_dependency_to_an_allowed_version():
     lock = dict(line.split("==") for line in (ROOT / "requirements.lock").read_text().splitlines() if "==" in line)
-    for text in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"]:
+    for text in ASKED:
         requirement = Requirement(text)
         assert requirement.specifier.contains(lock[requirement.name.lower()]), text
     assert not [name for name in lock if name.startswith(("nvidia", "triton"))], (
@@ -41,7 +42,7 @@ def test_lock_pins_every_dependency_to_an_allowed_version():
 def test_every_dependency_has_its_reason():
     text = (ROOT / "pyproject.toml").read_text()
     lines = re.findall(r'^  "[a-z0-9-]+[<>=].*$', text, flags=re.M)
-    assert len(lines) == len(PROJECT["dependencies"]) + len(PROJECT["optional-dependencies"]["test"])
+    assert len(lines) == len(ASKED)
     assert all(re.search(r"# .{8,}", line) for line in lines)
 
 
