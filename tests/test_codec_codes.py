@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save_file
 
 from motifdesk.codec import Codec, Codes, concatenate, load_codec
-from motifdesk.codec.codes import ROOT_WIDTH
+from motifdesk.codec.codes import ROOT_WIDTH, SYMMETRY
 from motifdesk.codec.lattice import block_to_cell, cell_to_block, matching_bases, niggli_cell
 from motifdesk.motifs import find_motifs
 from motifdesk.networks.testing import random_rotation
@@ -210,3 +211,17 @@ def test_out_of_gpu_memory_goes_on_on_the_cpu():
         assert made._guarded(work) == "done"
     assert calls == ["cuda", "cpu"]
     assert np.isfinite(made.encode(read("NaCl.cif", cell="primitive")).root).all()
+
+
+def test_roots_from_before_the_symmetry_block_are_read(codec, crystals, tmp_path):
+    codes = codec.encode(crystals[:2])
+    old = Codes(codes.root[:, : SYMMETRY.start], (), codes.version)
+    assert old.root.shape == codes.root.shape and not old.symmetry.any()
+    assert (old.root[:, : SYMMETRY.start] == codes.root[:, : SYMMETRY.start]).all()
+    tensors = {
+        "root": np.ascontiguousarray(codes.root[:, : SYMMETRY.start]),
+        "motifs": np.zeros((0, 192), np.float32),
+        "motif_counts": np.zeros(2, np.int64),
+    }
+    save_file(tensors, tmp_path / "old.safetensors", {"format": "motifdesk-codes-1", "weights": codes.version})
+    assert (Codes.load(tmp_path / "old.safetensors").root == old.root).all()

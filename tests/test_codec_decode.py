@@ -8,6 +8,7 @@ import torch
 from pymatgen.analysis.structure_matcher import StructureMatcher
 
 from motifdesk.codec import Codec, Codes
+from motifdesk.codec.codes import GEOMETRY
 from motifdesk.codec.decode import goal_of, snapped
 from motifdesk.codec.free import free_starts
 from motifdesk.codec.jacobian import GeometryMap
@@ -120,7 +121,7 @@ def test_molecules_come_back(codec):
 def test_a_failed_decode_says_so(codec):
     a, b = codec.encode([example("rutile-TiO2.cif"), example("NaCl.cif")])
     chimera = a.root.copy()
-    chimera[:, 102:] = b.geometry  # titania with the geometry code of rock salt
+    chimera[:, GEOMETRY] = b.geometry  # titania with the geometry code of rock salt
     made = codec.decode(chimera, free_rounds=1, max_seconds=3.0)[0]
     assert not made.converged and made.residual > CONVERGED
     assert "NOT converged" in repr(made)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
-from motifdesk.codec.codes import Codes
+from motifdesk.codec.codes import ROOT_WIDTH, Codes
 from motifdesk.session import Session
 from motifdesk.structures.arrays import AtomArrays, to_arrays
 from motifdesk.structures.errors import MotifDeskError, SessionError
@@ -131,7 +131,7 @@ def test_a_drag_is_one_edit_that_keeps_its_waypoints(session):
     # where it really landed is not where the probe asked to go
     assert latent.xy[0] == pytest.approx(session.state.arrays.cell[0, 0], abs=1e-6)
     assert abs(latent.xy[0] - 4.8) > 0.01 and not latent.converged
-    assert not latent.stale and latent.root.shape == (486,)
+    assert not latent.stale and latent.root.shape == (ROOT_WIDTH,)
     assert latent.predictions["formation_energy_per_atom"] == pytest.approx(-latent.xy[0])
     assert "band_gap" not in latent.predictions  # NaN is not shown
     assert session.state.base == 1

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from motifdesk.codec.codes import COUNTS, GEOMETRY, LATTICE, Codes
+from motifdesk.codec.codes import COUNTS, GEOMETRY, LATTICE, ROOT_WIDTH, SYMMETRY, Codes
 from motifdesk.data import path as data_path
 from motifdesk.structures import AtomArrays, corpora, corpus, read, to_arrays
 from motifdesk.structures.errors import AtlasError
@@ -157,7 +157,8 @@ class Atlas:
         weights that fall continuously to zero at the distance of the next point (Franke and Little's modification of
         Shepard's): on a known structure it is that structure's own, and it changes continuously while a pointer moves.
         *Counts* are the nearest structure's, because half an atom cannot be decoded. The *lattice* block has the
-        nearest structure's kind and the weighted mean of the neighbours of that kind.
+        nearest structure's kind and the weighted mean of the neighbours of that kind. The *symmetry* is unknown, except
+        on a known structure.
 
         Raises
         ------
@@ -167,7 +168,7 @@ class Atlas:
         points = np.atleast_2d(np.asarray(xy, dtype=float))
         if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
             raise AtlasError(f"{np.asarray(xy).tolist()} is no point of the map", where="lift", remedy="give (x, y)")
-        roots = np.empty((len(points), GEOMETRY.stop), dtype=np.float32)
+        roots = np.empty((len(points), ROOT_WIDTH), dtype=np.float32)
         for b, point in enumerate(points):
             near, weights = self._around(point, k)
             roots[b] = _mix(self._roots_of(near), weights)
@@ -204,6 +205,8 @@ class Atlas:
         if share > 0.0:
             for block in (GEOMETRY, LATTICE):
                 root[block] = (1.0 - share) * root[block] + weights[same] @ known[same][:, block]
+        # between known structures nobody knows the symmetry
+        root[SYMMETRY] = known[0, SYMMETRY] if len(known) == 1 and same[0] else 0.0
         return Codes(root[None], (), self.version)
 
     def _mean_latent(self, xy: Sequence[float]) -> np.ndarray:
@@ -222,7 +225,7 @@ class Atlas:
         self._roots_of(np.argpartition(distances, min(k, len(self)) - 1)[:k])
 
     def _roots_of(self, indices: np.ndarray) -> np.ndarray:
-        """float32 [n, 486], encoded with the codec where they are not remembered."""
+        """float32 [n, 544], encoded with the codec where they are not remembered."""
         with self._lock:
             missing = [int(i) for i in indices if int(i) not in self._roots]
             if missing:
@@ -304,11 +307,13 @@ def shepard_weights(distances: np.ndarray) -> np.ndarray:
 
 
 def _mix(roots: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """One root float32 [486] from the neighbours' roots [n, 486], the nearest first; see `Atlas.lift`."""
+    """One root float32 [544] from the neighbours' roots [n, 544], the nearest first; see `Atlas.lift`."""
     weights = weights / weights.sum()
     mixed = roots[0].copy()
     mixed[GEOMETRY] = weights @ roots[:, GEOMETRY]
     mixed[COUNTS] = roots[0, COUNTS]
     alike = roots[:, LATTICE.start] == roots[0, LATTICE.start]
+    if len(roots) > 1:
+        mixed[SYMMETRY] = 0.0
     mixed[LATTICE] = (weights[alike] / weights[alike].sum()) @ roots[alike][:, LATTICE]
     return mixed

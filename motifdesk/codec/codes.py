@@ -1,11 +1,14 @@
 """Codes: structures reduced to points, one fixed-size root vector each and one vector per motif.
 
-Root layout (float32, 486 numbers)::
+Root layout (float32, 544 numbers)::
 
     0:94     counts    atoms of each element, H first (exact, hard-wired)
     94:102   lattice   see :mod:`motifdesk.codec.lattice` (exact, hard-wired)
     102:486  geometry  mean and standard deviation over atoms of the encoder's invariants:
                        aware mean 128, aware std 128, blind mean 64, blind std 64
+    486:544  symmetry  see :mod:`motifdesk.codec.blueprint` (whole numbers, hard-wired; zeros: unknown)
+
+Roots of 486 numbers, from before the symmetry block, are read as roots whose symmetry is unknown.
 """
 
 from __future__ import annotations
@@ -29,7 +32,10 @@ MOTIF_WIDTH = 192
 COUNTS = slice(0, N_ELEMENTS)
 LATTICE = slice(N_ELEMENTS, N_ELEMENTS + LATTICE_WIDTH)
 GEOMETRY = slice(LATTICE.stop, LATTICE.stop + GEOMETRY_WIDTH)
-ROOT_WIDTH = GEOMETRY.stop
+SYMMETRY_WIDTH = 58
+SYMMETRY = slice(GEOMETRY.stop, GEOMETRY.stop + SYMMETRY_WIDTH)
+ROOT_WIDTH = SYMMETRY.stop
+_OLD_WIDTH = GEOMETRY.stop  # roots of files and sessions from before the symmetry block
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class Codes:
     """Codes of B structures.
 
     Attributes:
-        root: float32 [B, 486].
+        root: float32 [B, 544].
         motifs: per structure float32 [m_b, 192], the encoder's invariants at its motif centres; empty arrays when
             the codes were made without motifs.
         version: identifies the weights that made the codes; other weights cannot decode them.
@@ -51,9 +57,12 @@ class Codes:
         root = np.ascontiguousarray(self.root, dtype=np.float32)
         if root.ndim == 1:
             root = root[None]
+        if root.ndim == 2 and root.shape[1] == _OLD_WIDTH:
+            root = np.pad(root, ((0, 0), (0, SYMMETRY_WIDTH)))
         if root.ndim != 2 or root.shape[1] != ROOT_WIDTH:
             raise CodecError(
-                f"a root code has {ROOT_WIDTH} numbers, these have shape {list(np.shape(self.root))}",
+                f"a root code has {ROOT_WIDTH} numbers ({_OLD_WIDTH} without symmetry), "
+                f"these have shape {list(np.shape(self.root))}",
                 where="Codes",
                 remedy="pass the root of Codec.encode",
             )
@@ -80,6 +89,11 @@ class Codes:
     def geometry(self) -> NDArray[np.float32]:
         """Learned invariants, [B, 384] view."""
         return self.root[:, GEOMETRY]
+
+    @property
+    def symmetry(self) -> NDArray[np.float32]:
+        """Symmetry blueprints, [B, 58] view; rows of zeros where it is unknown."""
+        return self.root[:, SYMMETRY]
 
     @property
     def natoms(self) -> NDArray[np.int64]:
