@@ -64,7 +64,8 @@ class Convolution(nn.Module):
             gates = o3.Irreps([(tensors.num_irreps, "0e")]) if tensors.dim else o3.Irreps([])
             gate = Gate(scalars, [torch.nn.functional.silu], gates, [torch.sigmoid] if gates.dim else [], tensors)
             self.gate, before, self.irreps_out = gate, gate.irreps_in.simplify(), gate.irreps_out.simplify()
-        between, paths = [], []
+        between: list[tuple[int, o3.Irrep]] = []
+        paths: list[tuple[int, int, int, str, bool]] = []
         for i, (multiplicity, ir) in enumerate(irreps_in):
             for j, (_, harmonic) in enumerate(harmonics):
                 for out in ir * harmonic:

@@ -91,7 +91,11 @@ def remove(structure: Structure, atom: int) -> tuple[Structure, np.ndarray, int,
 
 
 def hole_batch(
-    structures: Sequence[Structure], atoms: Sequence[int], *, cutoff: float, device: torch.device | str = "cpu"
+    structures: Sequence[Structure],
+    atoms: Sequence[int] | np.ndarray,
+    *,
+    cutoff: float,
+    device: torch.device | str = "cpu",
 ) -> tuple[GraphBatch, Holes]:
     """Graphs of structures that each lack one atom, and what they lack."""
     parts = [remove(s, a) for s, a in zip(structures, atoms, strict=True)]

@@ -154,7 +154,16 @@ def train_missing(
     return model
 
 
-def _save(path, same, model, average, optimiser, names, step, seconds) -> None:
+def _save(
+    path: Path,
+    same: dict[str, Any],
+    model: MissingAtom,
+    average: dict[str, torch.Tensor],
+    optimiser: torch.optim.Optimizer,
+    names: dict[int, str],
+    step: int,
+    seconds: float,
+) -> None:
     tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
     tensors |= {f"average.{k}": v for k, v in average.items()}
     for parameter, moments in optimiser.state.items():
@@ -163,7 +172,13 @@ def _save(path, same, model, average, optimiser, names, step, seconds) -> None:
     save_tensors(path, tensors, {"format": CHECKPOINT_FORMAT, **same, "step": step, "seconds": seconds})
 
 
-def _restore(path, same, model, average, optimiser) -> tuple[int, float]:
+def _restore(
+    path: Path,
+    same: dict[str, Any],
+    model: MissingAtom,
+    average: dict[str, torch.Tensor],
+    optimiser: torch.optim.Optimizer,
+) -> tuple[int, float]:
     tensors, meta = load_tensors(path)
     if meta.get("format") != CHECKPOINT_FORMAT:
         raise NetworkError("is not a checkpoint of the missing-atom network", where=str(path))
