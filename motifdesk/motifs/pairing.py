@@ -1,0 +1,104 @@
+"""Which atom is which: assignments between two sets of atoms, periodic (given the cells' map) or free (molecules)."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+
+_IMAGES = np.array(list(itertools.product((0, -1, 1), repeat=3)), dtype=float)
+# anchors are tried until this many origins were compared: more would only find the same assignment again
+_ORIGINS = 48
+
+
+def nearest_images(delta: np.ndarray, cell: np.ndarray) -> np.ndarray:
+    """`delta` [..., 3], fractional, moved by lattice vectors to the shortest vectors in `cell` (a reduced one)."""
+    delta = delta - np.rint(delta)
+    tries = delta[..., None, :] + _IMAGES
+    squares = ((tries @ cell) ** 2).sum(axis=-1)
+    # the plain image wins a tie, so that an atom half a cell away does not flip with rounding
+    squares[..., 1:] += 1e-9
+    return np.take_along_axis(tries, squares.argmin(axis=-1)[..., None, None], axis=-2)[..., 0, :]
+
+
+def assign(targets: np.ndarray, sources: np.ndarray, kinds: list[tuple[np.ndarray, np.ndarray]], cell: Any) -> Any:
+    """int64 [N]: for each source atom its target, least sum of squared distances, like to like.
+
+    targets, sources: float64 [N, 3], fractional in `cell`, or Cartesian when `cell` is None. kinds: per element the rows
+    of sources and of targets.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    out = np.empty(len(sources), dtype=np.int64)
+    for rows, columns in kinds:
+        delta = sources[rows][:, None] - targets[columns][None]
+        if cell is not None:
+            delta = (delta - np.rint(delta)) @ cell
+        squares = np.einsum("abi,abi->ab", delta, delta)
+        nearest = squares.argmin(axis=1)
+        if len(np.unique(nearest)) == len(nearest):
+            out[rows] = columns[nearest]
+        else:
+            i, j = linear_sum_assignment(squares)
+            out[rows[i]] = columns[j]
+    return out
+
+
+def kinds_of(sources: np.ndarray, targets: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Rows of sources and targets of each element, the rarest first. `numbers` int64 [N] of both."""
+    values, counts = np.unique(sources, return_counts=True)
+    order = np.lexsort((values, counts))
+    return [(np.flatnonzero(sources == values[k]), np.flatnonzero(targets == values[k])) for k in order]
+
+
+def settle(
+    targets: np.ndarray, sources: np.ndarray, kinds: list[tuple[np.ndarray, np.ndarray]], cell: np.ndarray, shift: Any
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Assignment [N], displacements [N, 3] (fractional, mean zero) and origin shift [3], from a first guess of the shift.
+
+    ``sources = targets[assignment] + shift + displacements`` modulo the lattice; assignment and shift are found in turn.
+    """
+    shift = np.array(shift, dtype=float)
+    permutation = assign(targets, sources - shift, kinds, cell)
+    for _ in range(6):
+        delta = nearest_images(sources - shift - targets[permutation], cell)
+        mean = delta.mean(axis=0)
+        shift = shift + mean
+        if np.abs(mean @ cell).max() < 1e-10:
+            break
+        again = assign(targets, sources - shift, kinds, cell)
+        if np.array_equal(again, permutation):
+            delta = delta - mean
+            # an atom may now be nearer to another image; only then another round is needed
+            if np.abs(nearest_images(delta, cell) - delta).max() < 1e-9:
+                break
+        permutation = again
+    delta = nearest_images(sources - shift - targets[permutation], cell)
+    return permutation, delta - delta.mean(axis=0), shift + delta.mean(axis=0)
+
+
+def best_origin(
+    targets: np.ndarray, sources: np.ndarray, kinds: list[tuple[np.ndarray, np.ndarray]], cell: np.ndarray, home: Any
+) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
+    """(mean squared displacement in A^2, assignment, displacements, shift), the best over origins that lay one atom on a
+    like one.
+
+    home: int64, the targets of one primitive cell: the others give the same origins up to a translation of the parent.
+    """
+    best: tuple[float, np.ndarray, np.ndarray, np.ndarray] | None = None
+    tried = 0
+    inside = set(int(k) for k in home)
+    for rows, columns in sorted(kinds, key=lambda kind: sum(int(c) in inside for c in kind[1])):
+        own = [int(c) for c in columns if int(c) in inside]
+        for anchor in rows[:2] if len(sources) <= 100 else rows[:1]:
+            for target in own:
+                found = settle(targets, sources, kinds, cell, sources[anchor] - targets[target])
+                value = float(((found[1] @ cell) ** 2).sum() / len(sources))
+                tried += 1
+                if best is None or value < best[0] - 1e-9:
+                    best = (value, *found)
+        if tried >= _ORIGINS:
+            break
+    assert best is not None  # there is at least one element
+    return best
