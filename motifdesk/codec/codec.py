@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from motifdesk.codec.codes import COUNTS, GEOMETRY, LATTICE, MOTIF_WIDTH, N_ELEMENTS, ROOT_WIDTH, Codes
+from motifdesk.codec.blueprint import blueprint_block
+from motifdesk.codec.codes import COUNTS, GEOMETRY, LATTICE, MOTIF_WIDTH, N_ELEMENTS, ROOT_WIDTH, SYMMETRY, Codes
 from motifdesk.codec.lattice import MOLECULE_SCALE, cell_to_block
 from motifdesk.structures.arrays import AtomArrays, to_arrays
 from motifdesk.structures.corpora import corpora, corpus
@@ -101,7 +102,7 @@ class Codec:
         made = cls(encoder, version=f"untrained-{seed}", device=_device(device))
         # standardised over a sample of the corpora, as training does: components of order one
         sample = [corpus(name)[int(k)] for name in corpora() for k in np.linspace(0, len(corpus(name)) - 1, 24)]
-        codes = made.encode(sample).geometry.astype(np.float64)
+        codes = made.encode(sample, symmetry=False).geometry.astype(np.float64)
         with torch.no_grad():
             encoder.code_mean.copy_(torch.from_numpy(codes.mean(0)))
             encoder.code_std.copy_(torch.from_numpy(codes.std(0).clip(min=1e-3)))
@@ -112,12 +113,13 @@ class Codec:
 
     # ------------------------------------------------------------------------------------------------- encode
 
-    def encode(self, structures: Iterable[Any] | Any, *, motifs: bool = False) -> Codes:
+    def encode(self, structures: Iterable[Any] | Any, *, motifs: bool = False, symmetry: bool = True) -> Codes:
         """Codes of structures.
 
         Args:
             structures: ``Structure``, ``Molecule``, ``ase.Atoms`` or ``AtomArrays``, one or several.
             motifs: also make one code per motif, read at its centre (finds the motifs first, which takes longer).
+            symmetry: fill the symmetry block (1 to 3 ms a crystal); without, it is zeros, unknown.
 
         Raises:
             CodecError: a structure that has no code: elements beyond plutonium, coincident atoms, NaN, nothing given.
@@ -144,6 +146,8 @@ class Codec:
         for k, a in enumerate(arrays):
             root[k, COUNTS] = np.bincount(a.numbers, minlength=N_ELEMENTS + 1)[1 : N_ELEMENTS + 1]
             root[k, LATTICE] = cell_to_block(a.cell, len(a))
+            if symmetry:
+                root[k, SYMMETRY] = blueprint_block(a.numbers, a.positions, a.cell)
         if not motifs:
             return Codes(root, (), self.version)
         return Codes(

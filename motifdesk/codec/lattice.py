@@ -134,6 +134,28 @@ def _unimodular() -> NDArray:
     return matrices[np.rint(np.linalg.det(matrices)).astype(int) == 1]
 
 
+def metric_symmetries(cell: NDArray, tolerance: float = 2e-3) -> NDArray:
+    """Rotations of the lattice of a *reduced* ``cell`` [3, 3]: int [k, 3, 3], ``m @ cell`` has the metric of ``cell``.
+
+    ``tolerance``: largest difference in the unit-volume metric.
+    """
+    metric = cell @ cell.T / abs(np.linalg.det(cell)) ** (2.0 / 3.0)
+    vectors = _short_vectors()
+    reach = vectors @ metric
+    lengths = (reach * vectors).sum(axis=1)
+    images = [vectors[np.abs(lengths - metric[k, k]) < tolerance] for k in range(3)]
+    products = [images[i] @ metric @ images[j].T - metric[i, j] for i, j in ((0, 1), (0, 2), (1, 2))]
+    near = [np.abs(product) < tolerance for product in products]
+    i, j, k = np.nonzero(near[0][:, :, None] & near[1][:, None, :] & near[2][None, :, :])
+    found = np.stack([images[0][i], images[1][j], images[2][k]], axis=1)
+    return found[np.rint(np.linalg.det(found)) == 1]
+
+
+@lru_cache(maxsize=1)
+def _short_vectors() -> NDArray:
+    return np.array(list(itertools.product((-1, 0, 1), repeat=3)))[np.r_[0:13, 14:27]]
+
+
 def matching_bases(cell: NDArray, target: NDArray, count: int = 1, tolerance: float = 0.3) -> list[NDArray]:
     """Other bases of the lattice ``cell`` whose metric resembles that of ``target``, the most similar first.
 
