@@ -9,6 +9,7 @@ import numpy as np
 
 from motifdesk.structures.errors import MotifError
 
+from .clock import Clock
 from .graph import Motif
 from .shapes import classify
 
@@ -25,24 +26,32 @@ def refuse_overlap(arrays: Any, symbols: list[str], a: int, b: int, distance: fl
 
 
 def assemble(
-    arrays: Any, symbols: list[str], centres: list[int], sets: tuple, source: list[int]
+    arrays: Any, symbols: list[str], centres: list[int], sets: tuple, source: list[int], clock: Clock | None = None
 ) -> tuple[tuple[Motif, ...], tuple[tuple[int, ...], ...]]:
+    """Motifs of `centres` with the neighbour sets `sets` (of every site), and their orbits: centres with one `source`.
+
+    The figure of an orbit is that of its first motif.
+    """
     cell = arrays.cell if arrays.cell is not None else np.zeros((3, 3))
-    shape: dict[int, tuple[str, str, float | None]] = {}
-    members: dict[int, list[int]] = {}
+    watch = clock.watch("shapes", len(centres)) if clock is not None else None
+    known: dict[int, tuple[int, str, str, float | None]] = {}
+    members: list[list[int]] = []
     motifs = []
     for index, centre in enumerate(centres):
         ligands, key = sets[centre], source[centre]
-        if key not in shape:
-            vectors = np.array([arrays.positions[x.site] + np.array(x.image) @ cell for x in ligands]).reshape(-1, 3)
-            shape[key] = figure(vectors - arrays.positions[centre])
-        members.setdefault(key, []).append(index)
-        name, symbol, measure = shape[key]
+        if key not in known:
+            if watch is not None:
+                watch(index)
+            near = [x.site for x in ligands]
+            images = np.array([x.image for x in ligands], dtype=float).reshape(-1, 3)
+            known[key] = len(members), *figure(arrays.positions[near] + images @ cell - arrays.positions[centre])
+            members.append([])
+        orbit, name, symbol, measure = known[key]
+        members[orbit].append(index)
         formula = motif_formula(symbols[centre], [symbols[x.site] for x in ligands])
-        orbit = list(members).index(key)
         label = f"{formula} {name} ({symbols[centre]}{centre})"
         motifs.append(Motif(index, centre, tuple(ligands), formula, name, symbol, measure, orbit, label))
-    return tuple(motifs), tuple(tuple(orbit) for orbit in members.values())
+    return tuple(motifs), tuple(tuple(orbit) for orbit in members)
 
 
 def figure(ligands: np.ndarray) -> tuple[str, str, float | None]:

@@ -1,18 +1,21 @@
 """CrystalNN neighbour sets: N. E. R. Zimmermann and A. Jain, RSC Adv. 10, 6063 (2020).
 
 The same weights, cut-offs and choice of the coordination number as ``pymatgen.analysis.local_env.CrystalNN`` with its
-default parameters, on Voronoi cells from `voronoi.voronoi_faces`.
+default parameters, on Voronoi cells from `voronoi.voronoi_faces`, all sites at once.
 """
 
 from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
-from .voronoi import SEARCH_RADIUS, NeighbourList, Shell, VoronoiFaces, voronoi_faces
+from .neighbours import NeighbourList
+from .voronoi import Faces, voronoi_faces
 
 _X_DIFF_WEIGHT = 3.0
 _LOW, _HIGH = 0.5, 1.0  # Angstrom beyond the sum of the radii
@@ -60,64 +63,89 @@ def electronegativity(symbol: str) -> float:
         return float(Element(symbol).X)
 
 
+@lru_cache(maxsize=8192)
+def _pair(a: tuple[str, float], b: tuple[str, float]) -> tuple[float, float]:
+    """(sum of the radii in Angstrom, factor for unlike electronegativities) of two elements in oxidation states."""
+    ra, rb, xa, xb = radius(*a), radius(*b), electronegativity(a[0]), electronegativity(b[0])
+    diameter = ra + rb if ra > 0 and rb > 0 else default_radius(a[0]) + default_radius(b[0])
+    if math.isnan(xa) or math.isnan(xb):
+        return diameter, 1.0
+    return diameter, 1.0 + _X_DIFF_WEIGHT * math.sqrt(abs(xb - xa) / 3.3)
+
+
+@dataclass(frozen=True)
+class NeighbourSets:
+    """Neighbours of the sites asked for, one site's after another's, heaviest first.
+
+    start: int64 [U + 1], those of site u are start[u] : start[u + 1]. sites: int64 [K]. images: int64 [K, 3].
+    """
+
+    start: np.ndarray
+    sites: np.ndarray
+    images: np.ndarray
+
+
 def neighbour_sets(
-    neighbours: NeighbourList, symbols: list[str], oxidation: list[float], sites: list[int]
-) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-    """CrystalNN's neighbours of each site of `sites`: (sites int64 [k], images int64 [k, 3]), heaviest first."""
-    x = np.array([electronegativity(s) for s in symbols])
-    ionic = np.array([radius(s, o) for s, o in zip(symbols, oxidation, strict=True)])
-    covalent = np.array([default_radius(s) for s in symbols])
-    out = {}
-    for site in sites:
-        shell, faces = _cell(neighbours, site)
-        if faces is None:
-            out[site] = np.zeros(0, dtype=np.int64), np.zeros((0, 3), dtype=np.int64)
-            continue
-        near = shell.sites[faces.index]
-        diameter = np.where(
-            (ionic[site] > 0) & (ionic[near] > 0), ionic[site] + ionic[near], covalent[site] + covalent[near]
-        )
-        chosen = faces.index[choose(faces, shell.distances[faces.index], x[site], x[near], diameter)]
-        out[site] = shell.sites[chosen], shell.images[chosen]
-    return out
+    neighbours: NeighbourList,
+    symbols: Sequence[str],
+    oxidation: Sequence[float],
+    chosen: Sequence[int] | np.ndarray,
+    watch: Callable[[int], None] | None = None,
+) -> NeighbourSets:
+    """CrystalNN's neighbours of each site of `chosen`.
+
+    symbols, oxidation: of every site. watch(sites done) is called before each Voronoi cell and may raise.
+    """
+    faces = voronoi_faces(neighbours, np.asarray(chosen, dtype=np.int64), watch)
+    kinds: dict[tuple[str, float], int] = {}
+    kind = np.array([kinds.setdefault(pair, len(kinds)) for pair in zip(symbols, oxidation, strict=True)])
+    table = np.array([[_pair(a, b) for b in kinds] for a in kinds])
+    near = table[kind[np.asarray(chosen)][faces.owner], kind[faces.sites]]
+    picked, start = choose(faces, near[:, 0], near[:, 1])
+    return NeighbourSets(start, faces.sites[picked], faces.images[picked])
 
 
-def _cell(neighbours: NeighbourList, site: int) -> tuple[Shell, VoronoiFaces | None]:
-    reach = SEARCH_RADIUS
-    for _ in range(12):
-        shell = neighbours.shell(site, reach)
-        faces = voronoi_faces(shell.vectors, shell.distances)
-        if faces is not None:
-            return shell, faces
-        reach *= 2.0
-    return Shell(*(np.zeros(s) for s in ((0,), (0, 3), (0, 3), (0,)))), None
+def choose(faces: Faces, diameter: np.ndarray, unlike: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of the faces of every cell those of CrystalNN's neighbours, heaviest first (``CrystalNN.get_nn_data``).
 
-
-def choose(
-    faces: VoronoiFaces, distances: np.ndarray, x_centre: float, x_near: np.ndarray, diameter: np.ndarray
-) -> np.ndarray:
-    """Indices into the faces of the chosen neighbours, heaviest first (CrystalNN.get_nn_data)."""
+    diameter, unlike: float [F], sum of the radii and electronegativity factor of each face's two atoms. Returns the
+    indices int64 [K] of the chosen faces, cell after cell, and where each cell's begin, int64 [U + 1].
+    """
+    begin, owner, cells = faces.start[:-1], faces.owner, len(faces.start) - 1
+    if not len(owner):
+        return np.zeros(0, dtype=np.int64), np.zeros(cells + 1, dtype=np.int64)
+    filled = np.flatnonzero(np.diff(faces.start))
     # pymatgen divides by the largest solid angle first; the later normalisation makes that immaterial
-    weight = faces.solid_angle * np.divide(
-        faces.solid_angle, faces.area, out=np.zeros_like(faces.area), where=faces.area > 1e-14
+    weight = np.divide(
+        faces.solid_angle**2 * unlike, faces.area, out=np.zeros_like(faces.area), where=faces.area > 1e-14
     )
-    if not math.isnan(x_centre):
-        weight = weight * (1.0 + _X_DIFF_WEIGHT * np.sqrt(np.nan_to_num(np.abs(x_near - x_centre)) / 3.3))
-    if weight.max() <= 0:
-        return np.zeros(0, dtype=np.int64)
-    weight = weight / weight.max()
-    past = np.clip((distances - diameter - _LOW) / (_HIGH - _LOW), 0.0, 1.0)
+    largest = np.zeros(cells)
+    largest[filled] = np.maximum.reduceat(weight, begin[filled])
+    weight /= np.where(largest > 0, largest, 1.0)[owner]
+    past = np.clip((faces.distances - diameter - _LOW) / (_HIGH - _LOW), 0.0, 1.0)
     weight = np.round(weight * 0.5 * (1.0 + np.cos(np.pi * past)), 3)
-    order = np.argsort(-weight, kind="stable")
-    order = order[weight[order] > 0]
+    order = np.flatnonzero(weight > 0)
+    order = order[np.lexsort((-weight[order], owner[order]))]
     if not len(order):
-        return order
-    bins = np.append(np.unique(weight[order])[::-1], 0.0)
+        return order, np.zeros(cells + 1, dtype=np.int64)
+    weight, owner = weight[order], owner[order]
+    # bins: faces of one cell with one weight
+    new = np.ones(len(order), dtype=bool)
+    new[1:] = (weight[1:] != weight[:-1]) | (owner[1:] != owner[:-1])
+    x, of = np.minimum(weight[new], 1.0), owner[new]
     # probability of each bin: the area of the unit quarter circle between successive weights
-    x = np.minimum(bins, 1.0)
-    area = 0.5 * (x * np.sqrt(1.0 - x * x) + np.arcsin(x))
-    likelihood = (area[:-1] - area[1:]) / (0.25 * np.pi)
-    best = int(np.argmax(likelihood))
-    if 1.0 - likelihood.sum() > likelihood[best]:
-        return order[:0]
-    return order[weight[order] >= bins[best]]
+    area = (x * np.sqrt(1.0 - x * x) + np.arcsin(x)) * (2.0 / np.pi)
+    last = np.append(of[1:] != of[:-1], True)
+    likelihood = area - np.where(last, 0.0, np.append(area[1:], 0.0))
+    first = np.flatnonzero(np.append(True, of[1:] != of[:-1]))
+    best = np.full(cells, np.inf)
+    best[of[first]] = np.maximum.reduceat(likelihood, first)
+    # the lowest weight taken: that of the first bin with the largest probability; none if "no neighbour" is likelier
+    at = np.flatnonzero(likelihood == best[of])[::-1]
+    lowest = np.full(cells, np.inf)
+    lowest[of[at]] = x[at]
+    nothing = np.zeros(cells, dtype=bool)
+    nothing[of[first]] = 1.0 - area[first] > best[of[first]]
+    taken = (weight >= lowest[owner]) & ~nothing[owner]
+    counts = np.bincount(owner[taken], minlength=cells)
+    return order[taken], np.concatenate([[0], np.cumsum(counts)])

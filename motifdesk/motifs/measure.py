@@ -18,8 +18,8 @@ import numpy as np
 
 from .graph import Motif, hull_faces
 from .irreps import ideal_figure
+from .neighbours import NeighbourList
 from .shapes import csm, match, vertices
-from .voronoi import NeighbourList
 
 __all__ = [
     "Contact",
@@ -247,16 +247,12 @@ def shortest_contact(structure: Any) -> Contact | None:
         a, b = np.unravel_index(int(np.argmin(distance)), distance.shape)
         return Contact(int(a), int(b), (0, 0, 0), float(distance[a, b]))
     neighbours = NeighbourList(arrays.cell, arrays.fractional)
-    radius = 2.0
+    radius, sites = 3.0, np.arange(len(arrays))
     while True:
-        best: Contact | None = None
-        for site in range(len(arrays)):
-            shell = neighbours.shell(site, radius)
-            if len(shell.sites) and (best is None or shell.distances[0] < best.distance - 1e-12):
-                image = shell.images[0]
-                best = Contact(
-                    site, int(shell.sites[0]), (int(image[0]), int(image[1]), int(image[2])), float(shell.distances[0])
-                )
-        if best is not None:
-            return best
+        near = neighbours.near(sites, radius, 1)
+        if len(near.sites):
+            k = int(np.argmin(near.squared))
+            home, other = near.owner[k : k + 1], near.sites[k : k + 1]
+            x, y, z = neighbours.images(home, other, near.steps[k : k + 1])[0].tolist()
+            return Contact(int(home[0]), int(other[0]), (x, y, z), float(np.sqrt(near.squared[k])))
         radius *= 2.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import product
 from typing import Any
@@ -19,11 +20,15 @@ def oxidation_states(structure: Any) -> tuple[float, ...]:
     max_sites=-1)`` sets); formulas too large for it are balanced with one state per element. 0.0 everywhere when no
     choice of states is neutral, as in alloys and elements.
     """
-    own = [getattr(site.specie, "oxi_state", None) for site in structure]
-    if all(state is not None for state in own):
+    species = [site.specie for site in structure]
+    own = [getattr(specie, "oxi_state", None) for specie in species]
+    if None not in own:
         return tuple(float(state) for state in own if state is not None)
-    states = guess(structure.composition.element_composition.reduced_formula)
-    return tuple(states.get(_symbol(site.specie), 0.0) for site in structure)
+    symbols = [_symbol(specie) for specie in species]
+    counts = {s: symbols.count(s) for s in sorted(set(symbols))}
+    divisor = math.gcd(*counts.values())
+    states = dict(_guess("".join(f"{s}{n // divisor}" for s, n in counts.items())))
+    return tuple(states.get(symbol, 0.0) for symbol in symbols)
 
 
 @lru_cache(maxsize=4096)
@@ -69,7 +74,7 @@ def _uniform(amounts: dict[str, int]) -> tuple[tuple[str, float], ...]:
     return tuple(zip(symbols, map(float, best), strict=True)) if best else ()
 
 
-def centre_sites(structure: Any, oxidation: tuple[float, ...]) -> tuple[list[int], str]:
+def centre_sites(symbols: Sequence[str], oxidation: Sequence[float]) -> tuple[list[int], str]:
     """The sites that are centres of motifs and the kind of structure, "ionic" or "elements".
 
     Cations where both signs occur. Without a neutral guess: if the most electronegative element is a non-metal and the
@@ -79,7 +84,6 @@ def centre_sites(structure: Any, oxidation: tuple[float, ...]) -> tuple[list[int
         return [k for k, q in enumerate(oxidation) if q > 0], "ionic"
     from .crystalnn import electronegativity
 
-    symbols = [_symbol(site.specie) for site in structure]
     x = {s: electronegativity(s) for s in set(symbols)}
     if len(x) > 1 and not any(math.isnan(v) for v in x.values()):
         anion = max(sorted(x), key=lambda s: x[s])

@@ -1,194 +1,154 @@
-"""Periodic neighbour lists and Voronoi cells by the dual hull.
+"""Voronoi cells by the dual hull, for many sites at once.
 
 Around one site, invert each neighbour D to p = 2 D / |D|^2: the convex hull of the p is the polar dual of the Voronoi
 cell. Hull vertices are Voronoi neighbours, a hull facet n.x + o = 0 is the Voronoi vertex v = -n / o, and two facets
 that share a hull edge are joined by an edge of the Voronoi cell. One small hull per site replaces a tessellation of
-every atom within the cut-off, which is where pymatgen's VoronoiNN spends its time.
+every atom within the cut-off, which is where pymatgen's VoronoiNN spends its time; everything around the hulls runs on
+the concatenated arrays of all sites.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from motifdesk.structures.errors import MotifError
+from .neighbours import Near, NeighbourList
 
 #: pymatgen's CrystalNN searches this far (Angstrom) and doubles the radius while the cell is open.
 SEARCH_RADIUS = 7.0
-_FIRST = 40
-_MAX_POINTS = 4_000_000
+_DOUBLINGS = 12
+_FIRST, _SECOND = 36, 150  # neighbours in the first trials
+_NEXT, _LAST = np.array([1, 2, 0]), np.array([2, 0, 1])
 
 
 @dataclass(frozen=True)
-class Shell:
-    """Neighbours of one site by distance: sites int64 [K], images int64 [K, 3], vectors float64 [K, 3] (Angstrom,
-    neighbour minus centre), distances float64 [K], ascending."""
+class Faces:
+    """Faces of many Voronoi cells, one cell's after another's in the order of the sites asked for, nearest first.
 
+    start: int64 [U + 1], faces of cell u are start[u] : start[u + 1] (none where a cell cannot be closed). sites: int64
+    [F]. images: int64 [F, 3]. distances: float [F], Angstrom. solid_angle: float [F], sr. area: float [F], A^2.
+    """
+
+    start: np.ndarray
     sites: np.ndarray
     images: np.ndarray
-    vectors: np.ndarray
     distances: np.ndarray
-
-
-@dataclass(frozen=True)
-class VoronoiFaces:
-    """Faces of one Voronoi cell: index into the shell int64 [F], solid angle (sr) and area (A^2) float64 [F]."""
-
-    index: np.ndarray
     solid_angle: np.ndarray
     area: np.ndarray
 
+    @property
+    def owner(self) -> np.ndarray:
+        """int64 [F]: which of the sites asked for."""
+        return np.repeat(np.arange(len(self.start) - 1), np.diff(self.start))
 
-def reduce_cell(cell: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A short basis of the same lattice and the integer matrix T with ``short = T @ cell`` (rows are vectors).
 
-    Repeated Gauss steps; ends because every step shortens a vector.
+def voronoi_faces(neighbours: NeighbourList, chosen: np.ndarray, watch: Callable[[int], None] | None = None) -> Faces:
+    """The Voronoi cells of the sites `chosen` (int [U]) as CrystalNN sees them: among the atoms within 7 Angstrom, or
+    within twice that and so on while a cell stays open.
+
+    A cell found among the nearest few is exact when twice its farthest vertex is no farther than the last of them;
+    only where it is farther are more atoms tried. watch(cells done) is called before every hull and may raise.
     """
-    short, transform = np.array(cell, dtype=float), np.eye(3, dtype=np.int64)
-    for _ in range(200):
-        changed = False
-        for i in np.argsort(-np.einsum("ij,ij->i", short, short), kind="stable"):
-            others = [j for j in range(3) if j != i]
-            best, step = short[i] @ short[i], None
-            gram = short[others] @ short[others].T
-            if abs(np.linalg.det(gram)) > 1e-12:
-                guess = np.rint(np.linalg.solve(gram, short[others] @ short[i])).astype(np.int64)
-                for da in (-1, 0, 1):
-                    for db in (-1, 0, 1):
-                        m = guess + (da, db)
-                        trial = short[i] - m @ short[others]
-                        if trial @ trial < best * (1 - 1e-9):
-                            best, step = trial @ trial, m
-            if step is not None:
-                short[i] -= step @ short[others]
-                transform[i] -= step @ transform[others]
-                changed = True
-        if not changed:
+    chosen = np.asarray(chosen, dtype=np.int64)
+    density = len(neighbours) / neighbours.volume
+    first = min(SEARCH_RADIUS, 1.1 * (0.75 * _FIRST / (np.pi * density)) ** (1.0 / 3.0))
+    trials: list[tuple[float, int | None]] = [(first, _FIRST), (SEARCH_RADIUS, _SECOND)]
+    trials += [(SEARCH_RADIUS * 2.0**n, None) for n in range(_DOUBLINGS)]
+    left, parts = np.arange(len(chosen)), []
+    for radius, most in trials:
+        near = neighbours.near(chosen[left], radius, most)
+        done, index, solid, area = _cells(near, most is None, watch, len(chosen) - len(left))
+        sites, local = near.sites[index], near.owner[index]
+        images = neighbours.images(near.chosen[local], sites, near.steps[index])
+        parts.append((left[local], sites, images, np.sqrt(near.squared[index]), solid, area))
+        left = left[~done]
+        if not len(left):
             break
-    return short, transform
+    owner, *columns = (np.concatenate(x) for x in zip(*parts, strict=True)) if len(parts) > 1 else parts[0]
+    if len(parts) > 1:
+        order = np.argsort(owner, kind="stable")
+        owner, columns = owner[order], [x[order] for x in columns]
+    return Faces(np.searchsorted(owner, np.arange(len(chosen) + 1)), *columns)
 
 
-class NeighbourList:
-    """Neighbour shells of a periodic structure.
-
-    Parameters
-    ----------
-    cell
-        float [3, 3], rows are lattice vectors, Angstrom. Any shape: the search runs on a reduced basis.
-    fractional
-        float [N, 3]; images returned refer to these coordinates as given, wrapped or not.
-    """
-
-    def __init__(self, cell: np.ndarray, fractional: np.ndarray) -> None:
-        self.cell = np.asarray(cell, dtype=float)
-        self.fractional = np.asarray(fractional, dtype=float)
-        self._short, self._transform = reduce_cell(self.cell)
-        reduced = self.fractional @ np.linalg.inv(self._transform.astype(float))
-        self._wrap = np.floor(reduced).astype(np.int64)
-        self._reduced = reduced - self._wrap
-        inverse = np.linalg.inv(self._short)
-        self._heights = 1.0 / np.linalg.norm(inverse, axis=0)
-        self._cache: dict[float, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
-
-    def _cloud(self, radius: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        if radius not in self._cache:
-            reach = np.floor(radius / self._heights).astype(int) + 1
-            count = int(np.prod(2 * reach + 1)) * len(self._reduced)
-            if count > _MAX_POINTS:
-                raise MotifError(
-                    f"{count} atoms within {radius:.0f} A of the cell are too many to search",
-                    remedy="use a smaller structure, or one with less vacuum",
-                )
-            grid = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in reach), indexing="ij"), axis=-1).reshape(-1, 3)
-            points = ((self._reduced[None] + grid[:, None]) @ self._short).reshape(-1, 3)
-            images = ((grid[:, None] - self._wrap[None]).reshape(-1, 3)) @ self._transform
-            sites = np.tile(np.arange(len(self._reduced)), len(grid))
-            # atoms beyond the radius of every atom in the cell are of no use
-            centre, half = (self._reduced @ self._short).mean(axis=0), 0.0
-            half = float(np.linalg.norm(self._reduced @ self._short - centre, axis=1).max())
-            keep = np.linalg.norm(points - centre, axis=1) <= radius + half + 1e-6
-            self._cache[radius] = points[keep], images[keep], sites[keep]
-        return self._cache[radius]
-
-    def closer_than(self, radius: float) -> list[tuple[int, int, float]]:
-        """The first pair of sites (a, b, Angstrom) nearer than `radius`, which must be far below the lattice vectors'
-        lengths; empty when there is none."""
-        for start in range(0, len(self._reduced), 256):
-            delta = self._reduced[start : start + 256, None] - self._reduced[None]
-            delta = (delta - np.rint(delta)) @ self._short
-            squared = np.einsum("abx,abx->ab", delta, delta)
-            rows = np.arange(len(squared))
-            squared[rows, rows + start] = np.inf
-            a, b = np.unravel_index(int(np.argmin(squared)), squared.shape)
-            if squared[a, b] < radius * radius:
-                return [(int(a) + start, int(b), float(np.sqrt(squared[a, b])))]
-        return []
-
-    def shell(self, site: int, radius: float) -> Shell:
-        """Every neighbour of `site` within `radius` Angstrom, nearest first; the site itself is left out."""
-        points, images, sites = self._cloud(radius)
-        vectors = points - self._reduced[site] @ self._short
-        squared = np.einsum("ij,ij->i", vectors, vectors)
-        found = np.flatnonzero((squared <= radius * radius) & (squared > 1e-8))
-        found = found[np.argsort(squared[found], kind="stable")]
-        home = self._wrap[site] @ self._transform
-        return Shell(sites[found], images[found] + home, vectors[found], np.sqrt(squared[found]))
-
-
-def voronoi_faces(vectors: np.ndarray, distances: np.ndarray) -> VoronoiFaces | None:
-    """The Voronoi cell at the origin among neighbours `vectors` [K, 3] sorted by `distances` [K] (Angstrom).
-
-    None when the neighbours do not close the cell.
-    """
+def _cells(
+    near: Near, final: bool, watch: Callable[[int], None] | None, before: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Which sites have a cell that is closed, and for certain unless `final` (bool [U]), and its faces: index of the
+    neighbour int64 [F], solid angle and area float [F]."""
     from scipy.spatial import ConvexHull, QhullError
 
-    total, k = len(vectors), min(_FIRST, len(vectors))
-    while True:
-        if k < 4:
-            return None
-        points = 2.0 * vectors[:k] / (distances[:k] ** 2)[:, None]
+    dual = near.vectors * (2.0 / near.squared)[:, None]
+    start = near.start.tolist()
+    which, planes, simplices, adjacent, facets = [], [], [], [], 0
+    for u, (begin, end) in enumerate(zip(start[:-1], start[1:], strict=True)):
+        if watch is not None:
+            watch(before + u)
+        if end - begin < 4:
+            continue
         try:
-            hull = ConvexHull(points)
-        except QhullError:
-            hull = None
-        if hull is not None:
-            normals, offsets = hull.equations[:, :3], hull.equations[:, 3]
-            if offsets.max() < -1e-10:
-                vertices = -normals / offsets[:, None]
-                reach = 2.0 * np.sqrt(np.einsum("ij,ij->i", vertices, vertices).max())
-                if reach <= distances[k - 1] or k == total:
-                    break
-            elif k == total:
-                return None
-        elif k == total:
-            return None
-        k = min(2 * k, total)
-    simplices, adjacent = hull.simplices, hull.neighbors
-    # each hull edge (two vertices, two facets) once: a Voronoi edge, on the faces of both its hull vertices
+            hull = ConvexHull(dual[begin:end])
+        except QhullError:  # all in a plane: the cell is open
+            continue
+        which.append(u)
+        planes.append(hull.equations)
+        simplices.append(hull.simplices + begin)
+        adjacent.append(hull.neighbors + facets)
+        facets += len(planes[-1])
+    done = np.zeros(len(near.chosen), dtype=bool)
+    if not which:
+        return done, np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0)
+    plane = np.concatenate(planes)
+    sizes = np.array([len(x) for x in planes])
+    begins = np.cumsum(sizes) - sizes
+    closed = np.maximum.reduceat(plane[:, 3], begins) < -1e-10
+    with np.errstate(divide="ignore", invalid="ignore"):
+        vertices = -plane[:, :3] / plane[:, 3:]
+    if not final:
+        far = np.maximum.reduceat(np.einsum("ij,ij->i", vertices, vertices), begins)
+        closed &= 2.0 * np.sqrt(far) <= near.reach[which]
+    done[np.array(which)[closed]] = True
+    keep = np.repeat(closed, sizes)
+    return done, *_faces(np.concatenate(simplices), np.concatenate(adjacent), vertices, keep, len(dual))
+
+
+def _faces(
+    simplices: np.ndarray, adjacent: np.ndarray, vertices: np.ndarray, keep: np.ndarray, points: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Faces of the cells of the hull facets `keep` (bool [T]): simplices int [T, 3] of `points` neighbours, adjacent
+    int [T, 3] facets opposite to each corner, vertices float [T, 3] of the cells."""
+    # each hull edge (two corners, two facets) once: a Voronoi edge, on the faces of both its corners
     rows = np.repeat(np.arange(len(simplices)), 3)
     other = adjacent.ravel()
-    once = rows < other
-    first = np.roll(simplices, -1, axis=1).ravel()[once]
-    second = np.roll(simplices, -2, axis=1).ravel()[once]
-    ends = vertices[rows[once]], vertices[other[once]]
-    face = np.concatenate([first, second])
-    a, b = np.concatenate([ends[0]] * 2), np.concatenate([ends[1]] * 2)
-    weight = np.bincount(face, minlength=k)
+    once = np.flatnonzero((rows < other) & keep[rows])
+    face = np.concatenate([simplices[:, _NEXT].ravel()[once], simplices[:, _LAST].ravel()[once]])
+    one, two = vertices[rows[once]], vertices[other[once]]
+    weight = np.bincount(face, minlength=points)
     # an inner point of the (convex) face: the mean of its edges' ends
-    centre = np.stack([np.bincount(face, 0.5 * (a[:, x] + b[:, x]), minlength=k) for x in range(3)], axis=1)
-    centre = centre / np.maximum(weight, 1)[:, None]
-    m = centre[face]
-    area = 0.5 * np.linalg.norm(np.cross(a - m, b - m), axis=1)
-    la, lb, lm = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1), np.linalg.norm(m, axis=1)
-    triple = np.abs(np.einsum("ij,ij->i", m, np.cross(a, b)))
-    denominator = (
-        la * lb * lm
-        + np.einsum("ij,ij->i", a, b) * lm
-        + np.einsum("ij,ij->i", a, m) * lb
-        + np.einsum("ij,ij->i", b, m) * la
-    )
+    middle = np.concatenate([0.5 * (one + two)] * 2)
+    centre = np.stack([np.bincount(face, middle[:, x], minlength=points) for x in range(3)], axis=1)
+    m = (centre / np.maximum(weight, 1)[:, None])[face]
+    across, along, l1, l2 = _cross(one, two), _dot(one, two), _length(one), _length(two)
+    a, b = np.concatenate([one, one]), np.concatenate([two, two])
+    la, lb, lm = np.concatenate([l1, l1]), np.concatenate([l2, l2]), _length(m)
+    area = 0.5 * _length(_cross(a - m, b - m))
+    triple = np.abs(_dot(m, np.concatenate([across, across])))
+    denominator = la * lb * lm + np.concatenate([along, along]) * lm + _dot(a, m) * lb + _dot(b, m) * la
     angle = 2.0 * np.arctan2(triple, denominator)  # Van Oosterom and Strackee
     index = np.flatnonzero(weight)
-    solid, size = np.bincount(face, angle, minlength=k), np.bincount(face, area, minlength=k)
-    return VoronoiFaces(index, solid[index], size[index])
+    solid, size = np.bincount(face, angle, minlength=points), np.bincount(face, area, minlength=points)
+    return index, solid[index], size[index]
+
+
+def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return a[:, _NEXT] * b[:, _LAST] - a[:, _LAST] * b[:, _NEXT]
+
+
+def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.einsum("ij,ij->i", a, b)
+
+
+def _length(a: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.einsum("ij,ij->i", a, a))

@@ -1,0 +1,112 @@
+"""Which sites of a crystal its symmetry makes equal, and neighbour sets carried from one to the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from motifdesk.structures.arrays import AtomArrays
+from motifdesk.structures.errors import StructureError
+from motifdesk.structures.symmetry import dataset
+
+from .crystalnn import NeighbourSets
+
+_CHUNK = 300_000  # pairs of positions compared at once
+
+
+@dataclass(frozen=True)
+class SiteClasses:
+    """source: int64 [N], for each site the representative it is an image of (itself for a representative).
+    rotations int64 [N, 3, 3], translations float [N, 3]: W x_source + w is the site, up to a lattice translation.
+    note: why symmetry was not used; None when it was."""
+
+    source: np.ndarray
+    rotations: np.ndarray
+    translations: np.ndarray
+    note: str | None = None
+
+
+def site_classes(arrays: Any, kinds: np.ndarray, tolerance: float) -> SiteClasses:
+    """Sites equal by the space group of the crystal with `kinds` (int [N], < 118: element and oxidation state) as its
+    species, at `tolerance` Angstrom; every site for itself where no symmetry search converges."""
+    n = len(kinds)
+    source = np.arange(n)
+    w, t = np.broadcast_to(np.eye(3, dtype=np.int64), (n, 3, 3)).copy(), np.zeros((n, 3))
+    if len(np.unique(kinds)) == n:  # no two sites can be equal
+        return SiteClasses(source, w, t)
+    # charges may order atoms of one element: the symmetry is that of the decorated crystal
+    marked = AtomArrays(kinds + 1, arrays.positions, arrays.cell)
+    marked.__dict__["fractional"] = arrays.fractional
+    try:
+        found = dataset(marked, tolerance)
+    except StructureError as error:
+        return SiteClasses(source, w, t, f"symmetry was not used: {error}")
+    rotations = np.array(found.operations.rotations, dtype=np.int64).reshape(-1, 3, 3)
+    translations = np.array(found.operations.translations).reshape(-1, 3)
+    f, limit = arrays.fractional, max(3 * tolerance, 1e-3)
+    orbit = np.array(found.orbits)
+    rest = np.flatnonzero(orbit != source)
+    images = {int(r): f[r] @ np.swapaxes(rotations, 1, 2) + translations for r in np.unique(orbit[rest])}
+    for r, x in images.items():
+        members = np.flatnonzero(orbit == r)
+        members = members[members != r]
+        rows = max(1, _CHUNK // max(len(members), 1))
+        best, which = np.full(len(members), np.inf), np.zeros(len(members), dtype=np.int64)
+        for k in range(0, len(x), rows):
+            delta = x[k : k + rows, None] - f[members]
+            delta = (delta - np.rint(delta)) @ arrays.cell
+            squared = np.einsum("gmx,gmx->gm", delta, delta)
+            g = squared.argmin(axis=0)
+            value = squared[g, np.arange(len(members))]
+            better = value < best
+            best[better], which[better] = value[better], g[better] + k
+        good = best < limit * limit
+        chosen, op = members[good], which[good]
+        source[chosen], w[chosen], t[chosen] = r, rotations[op], translations[op]
+    return SiteClasses(source, w, t)
+
+
+def carried(
+    arrays: Any, kinds: np.ndarray, classes: SiteClasses, unique: np.ndarray, found: NeighbourSets
+) -> NeighbourSets:
+    """The neighbour sets of every site from those of the representatives `unique` (sorted)."""
+    f, n = arrays.fractional, len(kinds)
+    of = np.searchsorted(unique, classes.source)
+    counts = np.diff(found.start)[of]
+    start = np.concatenate([[0], np.cumsum(counts)])
+    owner = np.repeat(np.arange(n), counts)
+    row = np.arange(start[-1]) - start[owner] + found.start[of[owner]]
+    sites, images = found.sites[row].copy(), found.images[row].copy()
+    moved = np.flatnonzero(classes.source[owner] != owner)
+    if not len(moved):
+        return NeighbourSets(start, sites, images)
+    w, t = classes.rotations, classes.translations
+    shift = np.rint(np.einsum("nij,nj->ni", w, f[classes.source]) + t - f) - t
+    by = owner[moved]
+    x = np.einsum("kij,kj->ki", w[by], f[sites[moved]] + images[moved]) - shift[by]
+    sites[moved], images[moved] = _sites_at(arrays, kinds, x, kinds[sites[moved]])
+    return NeighbourSets(start, sites, images)
+
+
+def _sites_at(arrays: Any, kinds: np.ndarray, x: np.ndarray, kind: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The site of each `kind` (int [K]) nearest to the fractional places x [K, 3], and its image."""
+    f = arrays.fractional
+    sites, images = np.empty(len(x), dtype=np.int64), np.empty((len(x), 3), dtype=np.int64)
+    # places that several motifs share, and images of one place, are looked up once
+    for k in np.unique(kind):
+        asked = np.flatnonzero(kind == k)
+        same = np.flatnonzero(kinds == k)
+        if len(same) == 1:
+            sites[asked], images[asked] = same[0], np.rint(x[asked] - f[same[0]])
+            continue
+        rows = max(1, _CHUNK // len(same))
+        for at in range(0, len(asked), rows):
+            some = asked[at : at + rows]
+            delta = x[some, None] - f[same]
+            whole = np.rint(delta)
+            delta = (delta - whole) @ arrays.cell
+            nearest = np.einsum("kmx,kmx->km", delta, delta).argmin(axis=1)
+            sites[some], images[some] = same[nearest], whole[np.arange(len(some)), nearest]
+    return sites, images
