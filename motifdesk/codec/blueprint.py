@@ -193,10 +193,11 @@ def primitive_cell(blueprint: Blueprint, cell: np.ndarray) -> tuple[np.ndarray, 
     metric = primitive @ primitive.T
     rotations = blueprint.table.rotations.astype(np.float64)
     metric = np.mean(rotations.transpose(0, 2, 1) @ metric @ rotations, axis=0)
-    root = _square_root(metric) @ np.linalg.inv(_square_root(primitive @ primitive.T))
+    root = square_root(metric) @ np.linalg.inv(square_root(primitive @ primitive.T))
     return primitive, root @ primitive
 
 
-def _square_root(matrix: np.ndarray) -> np.ndarray:
+def square_root(matrix: np.ndarray) -> np.ndarray:
+    """Of a symmetric positive definite matrix."""
     values, vectors = np.linalg.eigh(matrix)
     return (vectors * np.sqrt(values)) @ vectors.T

@@ -1,8 +1,8 @@
 """Wyckoff positions in primitive standard cells: which places a space group offers, and what is free about them.
 
 A position is an orbit of affine subspaces. Of one atom of the orbit: fractional ``x = directions @ t + place`` with
-0 to 3 free numbers ``t``; the other atoms are its images. Standard settings (ITA; second origin, unique axis b, hexagonal
-axes), in the *primitive* standard cell of moyopy. Letters and representatives: spglib's table, see
+0 to 3 free numbers ``t``; the other atoms are its images. Standard settings (ITA; second origin, unique axis b,
+hexagonal axes), in the *primitive* standard cell of moyopy. Letters and representatives: spglib's table, see
 ``motifdesk/data/symmetry/wyckoff.txt``.
 """
 
