@@ -70,6 +70,10 @@ class SessionError(MotifDeskError):
     """A gesture, a node of the history or a saved session that cannot be honoured."""
 
 
+class TopologyError(MotifDeskError):
+    """A word, rule, port or charge from which no structure can be built."""
+
+
 class MotifDeskWarning(UserWarning):
     """A stated simplification: the answer is usable, and this says how it differs from what was asked."""
 

@@ -1,0 +1,126 @@
+"""Holes between the ligands of an assembly, and counter-ions in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from motifdesk.structures.errors import TopologyError
+
+#: Angstrom; circumcentres of Delaunay tetrahedra nearer than this belong to one hole (an octahedron holds four).
+_SAME = 0.35
+_REACH = 9.0
+
+
+@dataclass(frozen=True, eq=False)
+class Hole:
+    """A hole: position float64 [3] and radius (to its nearest atoms' centres), Angstrom; coordination: how many atoms
+    surround it within 1.15 of the radius."""
+
+    position: np.ndarray
+    radius: float
+    coordination: int
+
+
+def holes(cell: np.ndarray, positions: np.ndarray) -> tuple[Hole, ...]:
+    """The holes between points of a periodic set: centres of empty spheres (vertices of their Voronoi diagram).
+
+    cell float [3, 3] rows, positions float [N, 3], Angstrom. Centres that (nearly) coincide are one hole, with the
+    coordination of all their points: 4 tetrahedral, 6 octahedral, 8 cubic, ... Ascending coordination.
+    """
+    from scipy.spatial import Delaunay
+
+    inverse = np.linalg.inv(cell)
+    reach = np.ceil(_REACH * np.linalg.norm(inverse, axis=0)).astype(int)
+    grid = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in reach), indexing="ij"), axis=-1).reshape(-1, 3)
+    home = (positions @ inverse) % 1.0 @ cell
+    cloud = (home[None] + (grid @ cell)[:, None]).reshape(-1, 3)
+    low, high = home.min(axis=0) - _REACH, home.max(axis=0) + _REACH
+    cloud = cloud[((cloud > low) & (cloud < high)).all(axis=1)]
+    # a deterministic shake far below any tolerance: exactly cospherical points make Qhull's simplices degenerate
+    shaken = cloud + 1e-7 * np.random.default_rng(0).standard_normal(cloud.shape)
+    corners = shaken[Delaunay(shaken).simplices]
+    edges = corners[:, 1:] - corners[:, :1]
+    volume = np.abs(np.linalg.det(edges))
+    good = volume > 1e-3
+    right = 0.5 * np.einsum("sij,sij->si", edges[good], edges[good])
+    centres = corners[good, 0] + np.linalg.solve(edges[good], right[..., None])[..., 0]
+    fractional = centres @ inverse
+    inside = ((fractional > -1e-6) & (fractional < 1 - 1e-6)).all(axis=1)
+    found: list[Hole] = []
+    kept = np.zeros((0, 3))
+    for point in centres[inside]:
+        if len(kept):
+            delta = (kept - point) @ inverse
+            if np.linalg.norm((delta - np.rint(delta)) @ cell, axis=1).min() < _SAME:
+                continue
+        distance = np.linalg.norm(cloud - point, axis=1)
+        radius = float(distance.min())
+        if radius > _REACH / 2:
+            continue  # open space (a slab's vacuum): no cage
+        kept = np.vstack([kept, point])
+        found.append(Hole(point, radius, int((distance < 1.15 * radius).sum())))
+    return tuple(sorted(found, key=lambda h: (h.coordination, *np.round(h.position @ inverse, 4))))
+
+
+def neutral_charges(composition: Mapping[str, int], fixed: Mapping[str, float] | None = None) -> dict[str, float]:
+    """Oxidation states that make a composition neutral, the most usual ones first.
+
+    Unusual states (pymatgen's `oxidation_states`) are tried for transition metals, lanthanoids and actinoids alone: no
+    Mg+. `fixed`: species -> charge that is given. TopologyError, with the sum, where none of the known states does.
+    """
+    from itertools import product
+
+    from pymatgen.core import Element
+
+    fixed = dict(fixed or {})
+    species = list(composition)
+    choices: list[tuple[float, ...]] = []
+    for name in species:
+        if name in fixed:
+            choices.append((float(fixed[name]),))
+            continue
+        element = Element(name)
+        usual = [float(q) for q in element.common_oxidation_states]
+        rare = [float(q) for q in element.oxidation_states if q not in element.common_oxidation_states and q != 0]
+        if not (element.is_transition_metal or element.is_lanthanoid or element.is_actinoid):
+            rare = []
+        choices.append(tuple(usual + rare) or (0.0,))
+    best: dict[str, float] | None = None
+    worst: tuple[float, dict[str, float]] | None = None
+    for rank in sorted(product(*(range(len(c)) for c in choices)), key=lambda r: (sum(r), r)):
+        charges = [c[k] for c, k in zip(choices, rank, strict=True)]
+        total = sum(q * composition[s] for q, s in zip(charges, species, strict=True))
+        if abs(total) < 1e-6:
+            best = dict(zip(species, charges, strict=True))
+            break
+        if worst is None:
+            worst = total, dict(zip(species, charges, strict=True))
+    if best is None:
+        total, tried = worst if worst else (0.0, {})
+        told = ", ".join(f"{s} {q:+g}" for s, q in tried.items())
+        formula = " ".join(f"{s}{n}" for s, n in composition.items())
+        raise TopologyError(
+            f"no known oxidation states make it neutral (with {told} the charge is {total:+g})",
+            where=formula,
+            remedy="choose another centre, ligand or filler, or give charges={...}",
+        )
+    return best
+
+
+def fill(cell: np.ndarray, ligands: np.ndarray, taken: Any, coordination: int) -> np.ndarray:
+    """Positions float64 [n, 3] of the empty holes of a coordination between `ligands`; `taken` float [m, 3] are the
+    occupied ones."""
+    inverse = np.linalg.inv(cell)
+    out = []
+    for hole in holes(cell, ligands):
+        if hole.coordination != coordination:
+            continue
+        delta = (np.asarray(taken).reshape(-1, 3) - hole.position) @ inverse
+        gap = np.linalg.norm((delta - np.rint(delta)) @ cell, axis=1)
+        if not len(gap) or gap.min() > 0.8:
+            out.append(hole.position)
+    return np.array(out).reshape(-1, 3)
