@@ -14,8 +14,10 @@ the laboratory; both are projections of ligand displacements relative to the cen
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -23,21 +25,21 @@ import numpy as np
 from motifdesk.structures.arrays import AtomArrays, from_arrays, to_arrays
 from motifdesk.structures.errors import MotifError
 
+from .breaking import broken
+from .costs import MotifCost, motif_costs
 from .finding import find_motifs
+from .following import Followed, follow
 from .graph import MotifGraph
 from .modes import Mode, mode_by_key
-from .network import Coordinate, Network, Part, _cross_sum, one_thread
+from .network import Network, one_thread
+from .requests import Request, lay_request
+from .solving import Solver
+from .subgroups import Operations
+from .symmetric import Symmetry
 
-# weights of the asked coordinates against one bond of a stiff motif, tried in turn until the answer is sane: a request
-# that contradicts the network must bend, not the network
-_STIFF = (300.0, 10.0, 1.0)
-#: What is sane: principal strains; how far a motif may be from its wanted shape, Angstrom, plus half the amplitude.
-_SANE_STRAIN, _SANE_COST = 0.2, 0.25
-_EVEN = 0.003  # weight of each motif's own turn when the mean turn of many is asked for
 _SITE = 0.01  # weight of a site's displacement
 _STRAIN = 1e-3  # penalty on strain as a share of the network's own stiffness against it
-_STEPS, _PROXIMAL = 3, 2
-_LARGEST_TURN = math.sin(math.radians(60.0))
+_REMEMBERED = 8  # sets of modes whose factorisation is kept
 #: A motif has lost a ligand when a bond is longer than this multiple of what the asked shape has.
 _LOST = 1.35
 
@@ -50,6 +52,10 @@ class Distorted:
     achieved: mode key -> amplitude reached, mean over the targets. cost: float64 [m], for each motif of the graph the
     root mean square distance (Angstrom) of its ligands from the shape it should have, after the best rotation.
     converged: the last step moved nothing by more than 1e-3 Angstrom, no ligand left its motif and the cell is sane.
+
+    operations: the symmetry that was asked to be kept, acting on fractional columns of the given cell up to a common
+    shift of the origin; None when none was. lost: the share (0 to 1) of the request's squared displacements that this
+    symmetry forbids. broke: a response of lower symmetry than the request was looked for and is cheaper.
     """
 
     positions: np.ndarray
@@ -57,15 +63,50 @@ class Distorted:
     achieved: dict[str, float]
     cost: np.ndarray
     converged: bool
+    operations: Operations | None = None
+    lost: float = 0.0
+    broke: bool = False
+    _graph: MotifGraph | None = field(default=None, repr=False)
+    _off: np.ndarray | None = field(default=None, repr=False)
+
+    @cached_property
+    def costs(self) -> tuple[MotifCost, ...]:
+        """Every motif that could not keep its shape, the dearest first, in mode language; worked out when asked for."""
+        if self._graph is None or self._off is None:
+            return ()
+        return motif_costs(self._graph, self.cost, self._off)
 
 
 class Distorter:
     """Distortions of one structure, with everything that does not depend on the amplitudes computed once.
 
-    Not changed by `solve`, so it may be shared between threads.
+    `solve` changes nothing but caches, so one object may be shared between threads.
+
+    Parameters
+    ----------
+    structure
+        pymatgen Structure or Molecule.
+    graph
+        its motif graph, if it is at hand.
+    keep
+        None: what the request leaves standing, as far as rounding allows. "request": the largest subgroup of the
+        structure's space group (at the graph's tolerance) that the request keeps, exactly: start and answer are
+        symmetrised. Operations (`motifs.subgroups`), or a pair (rotations [G, 3, 3], translations [G, 3]): that
+        subgroup exactly; the request is projected on what it allows. "break": of the responses to the request the
+        cheapest found, be its symmetry lower than that of the request (see `motifs.breaking`); slower.
+
+    Raises
+    ------
+    MotifError
+        a graph of another structure; a symmetry that the structure does not have.
+    StructureError
+        a symmetry to keep in a molecule.
     """
 
-    def __init__(self, structure: Any, graph: MotifGraph | None = None) -> None:
+    #: What makes the steps; `motifs.dense.DenseSolver` in tests.
+    solver: Any = Solver
+
+    def __init__(self, structure: Any, graph: MotifGraph | None = None, *, keep: Any = None) -> None:
         self.graph = graph if graph is not None else find_motifs(structure)
         self.arrays: AtomArrays = to_arrays(structure)
         if len(self.arrays) != len(self.graph.structure):
@@ -74,8 +115,11 @@ class Distorter:
                 where="Distorter",
                 remedy="find the motifs of this structure first",
             )
-        self.network = Network(self.arrays, self.graph, site_weight=_SITE, strain_share=_STRAIN)
+        self.symmetry = Symmetry(self.arrays, self.graph, keep)
+        self.network = Network(self.symmetry.arrays, self.graph, site_weight=_SITE, strain_share=_STRAIN)
         self._modes: dict[str, Mode] = {}
+        self._ready: dict[Any, tuple[Request, Any]] = {}
+        self._lock = Lock()
 
     def mode(self, mode: Mode | str) -> Mode:
         """The mode itself, or the one a key names (derived once, then remembered)."""
@@ -91,6 +135,25 @@ class Distorter:
 
         All zero gives the input back exactly. Raises MotifError for unknown modes and amplitudes that are not finite.
         """
+        wanted = self._wanted(amplitudes)
+        cell = self.arrays.cell
+        if any(q for _, q in wanted):
+            with one_thread():
+                return self._solve(wanted)
+        return Distorted(
+            self.arrays.positions.copy(),
+            None if cell is None else cell.copy(),
+            {mode.key: 0.0 for mode, _ in wanted},
+            np.zeros(len(self.graph.motifs)),
+            True,
+        )
+
+    def request_operations(self, amplitudes: Mapping[Mode | str, float]) -> Operations:
+        """The operations of the structure's space group that a request keeps; errors as `solve` and StructureError
+        for a molecule."""
+        return self.symmetry.of_request(self.network, self._wanted(amplitudes)).operations
+
+    def _wanted(self, amplitudes: Mapping[Mode | str, float]) -> list[tuple[Mode, float]]:
         wanted: dict[str, tuple[Mode, float]] = {}
         for given, value in amplitudes.items():
             mode = self.mode(given)
@@ -98,88 +161,79 @@ class Distorter:
             if not math.isfinite(amplitude):
                 raise MotifError(f"an amplitude of {value}", where=mode.key, remedy="give a finite number of Angstrom")
             wanted[mode.key] = (mode, amplitude)
-        cell = self.arrays.cell
-        if not any(q for _, q in wanted.values()):
-            achieved = {key: 0.0 for key in wanted}
-            return Distorted(
-                self.arrays.positions.copy(),
-                None if cell is None else cell.copy(),
-                achieved,
-                np.zeros(len(self.graph.motifs)),
-                True,
-            )
-        with one_thread():
-            return self._solve(list(wanted.values()))
+        return list(wanted.values())
 
-    def _solve(self, active: list[tuple[Mode, float]]) -> Distorted:
-        net = self.network
-        shape, weights = net.start.copy(), net.weights.copy()
-        coordinates: list[Coordinate] = []
-        largest = max(abs(q) for _, q in active)
-        for mode, q in active:
-            parts = [Part(index, net.rows_of(index, len(vectors)), vectors) for index, vectors in mode.targets]
-            for part in parts:
-                weights[part.rows] = net.stiffest
-            if mode.block != "rotation":
-                for part in parts:
-                    shape[part.rows] += q * part.vectors
-                coordinates += [Coordinate(False, (part,), q, _STIFF[0]) for part in parts]
-                continue
-            reach = min(_turn_per_amplitude(net.start[part.rows], part.vectors) for part in parts)
-            if reach:  # beyond 60 degrees a projection no longer says how far a motif has turned
-                q = math.copysign(min(abs(q), _LARGEST_TURN * reach), q)
-            # Only the mean turn is asked for: in coupled tilts (a+b-b-) those of single motifs differ to second order.
-            coordinates.append(Coordinate(True, tuple(parts), q, _STIFF[0]))
-            coordinates += [Coordinate(True, (part,), q, _EVEN) for part in parts if len(parts) > 1]
-        matrix = net.normal_matrix(weights)
-        for stiff in _STIFF:
-            asked = [replace(c, weight=min(c.weight, stiff)) for c in coordinates]
-            state, step = net.rest(), np.inf
-            for n in range(_STEPS + _PROXIMAL):
-                state, step = net.step(state, matrix, shape, weights, asked, proximal=n >= _STEPS)
-                if not step < 100.0:
-                    break
-            sane = (
-                step < 1e-3
-                and np.abs(net.principal_strains(state)).max() < _SANE_STRAIN
-                and net.cost(net.turned(state) - shape).max(initial=0.0) < _SANE_COST + 0.5 * largest
+    def _solve(self, wanted: Sequence[tuple[Mode, float]]) -> Distorted:
+        net, symmetry = self.network, self.symmetry
+        kept = symmetry.kept(net, wanted)
+        modes = tuple(mode for mode, _ in wanted)
+        request, solver = self._prepared(modes, kept)
+        amplitudes = np.array([q for _, q in wanted])
+        found = follow(net, request, solver, amplitudes)
+        broke = False
+        if symmetry.breaks:
+            other = broken(net, request, self.solver, amplitudes, found, kept)
+            found, broke = (found, False) if other is None else (other, True)
+        positions, cell = net.positions(found.state), net.cell(found.state)
+        if not (np.isfinite(positions).all() and (cell is None or np.isfinite(cell).all())):
+            raise MotifError(
+                "the distortion has no solution",
+                where=", ".join(mode.key for mode in modes),
+                remedy="ask for smaller amplitudes",
             )
-            if sane:
-                break
-        positions, cell = net.positions(state), net.cell(state)
-        turned, seen = net.turned(state), net.vectors(state)
-        achieved = {}
-        for mode, _ in active:
+        off = net.turned(found.state) - found.shape
+        exact = symmetry.exact and not broke
+        return Distorted(
+            positions,
+            cell,
+            self._achieved(modes, found),
+            net.cost(off),
+            found.sane and self._whole(found),
+            kept.action.operations if exact and kept.action is not None else None,
+            kept.lost if exact else 0.0,
+            broke,
+            self.graph,
+            off,
+        )
+
+    def _prepared(self, modes: tuple[Mode, ...], kept: Any) -> tuple[Request, Any]:
+        """Request and solver of a set of modes: while a slider moves only the amplitudes change."""
+        key = tuple(mode.key for mode in modes), kept.name
+        with self._lock:
+            found = self._ready.get(key)
+        if found is None:
+            request = lay_request(self.network, modes, kept.targets)
+            found = request, kept.solver(self.network, request, self.solver)
+            with self._lock:
+                while len(self._ready) >= _REMEMBERED:
+                    self._ready.pop(next(iter(self._ready)))
+                self._ready[key] = found
+        return found
+
+    def _achieved(self, modes: tuple[Mode, ...], found: Followed) -> dict[str, float]:
+        net = self.network
+        turned, seen = net.turned(found.state), net.vectors(found.state)
+        out = {}
+        for mode in modes:
             now = seen if mode.block == "rotation" else turned
             values = []
             for index, vectors in mode.targets:
                 rows = net.rows_of(index, len(vectors))
                 values.append(float(((now[rows] - net.start[rows]) * vectors).sum()))
-            achieved[mode.key] = float(np.mean(values))
-        cost = net.cost(turned - shape)
-        finite = bool(np.isfinite(positions).all() and (cell is None or np.isfinite(cell).all()))
-        if not finite:
-            raise MotifError(
-                "the distortion has no solution",
-                where=", ".join(mode.key for mode, _ in active),
-                remedy="ask for smaller amplitudes",
-            )
-        wanted_length = np.linalg.norm(shape, axis=1)
-        length = np.linalg.norm(turned, axis=1)
-        kept = bool((length <= _LOST * np.maximum(wanted_length, np.linalg.norm(net.start, axis=1))).all())
-        return Distorted(positions, cell, achieved, cost, bool(kept and sane))
+            out[mode.key] = float(np.mean(values))
+        return out
+
+    def _whole(self, found: Followed) -> bool:
+        """No ligand has left its motif."""
+        net = self.network
+        wanted, start = (np.linalg.norm(v, axis=1) for v in (found.shape, net.start))
+        length = np.linalg.norm(net.vectors(found.state), axis=1)
+        return bool((length <= _LOST * np.maximum(wanted, start)).all())
 
 
-def _turn_per_amplitude(start: np.ndarray, vectors: np.ndarray) -> float:
-    """For a rotation mode: the amplitude (Angstrom) of a turn by 90 degrees, to first order of the sine."""
-    # best rotation vector w with w x r ~ vectors; |w| radians per Angstrom
-    moment = (start * start).sum() * np.eye(3) - start.T @ start
-    w = np.linalg.lstsq(moment, _cross_sum(start, vectors), rcond=None)[0]
-    size = float(np.linalg.norm(w))
-    return 1.0 / size if size > 1e-9 else 0.0
-
-
-def distort(structure: Any, amplitudes: Mapping[Mode | str, float], *, graph: MotifGraph | None = None) -> Any:
+def distort(
+    structure: Any, amplitudes: Mapping[Mode | str, float], *, graph: MotifGraph | None = None, keep: Any = None
+) -> Any:
     """`structure` with distortion modes turned on, corners kept.
 
     Parameters
@@ -190,6 +244,8 @@ def distort(structure: Any, amplitudes: Mapping[Mode | str, float], *, graph: Mo
         {mode or its key: Angstrom}, relative to `structure`. All zero: the structure itself is returned as a copy.
     graph
         its motif graph, if it is at hand.
+    keep
+        the symmetry to keep or break, as for `Distorter`.
 
     Returns
     -------
@@ -199,9 +255,9 @@ def distort(structure: Any, amplitudes: Mapping[Mode | str, float], *, graph: Mo
     Raises
     ------
     MotifError
-        unknown modes, amplitudes that are not finite.
+        unknown modes, amplitudes that are not finite, a symmetry that the structure does not have.
     """
-    distorter = Distorter(structure, graph)
+    distorter = Distorter(structure, graph, keep=keep)
     solved = distorter.solve(amplitudes)
     if not any(float(q) for q in amplitudes.values()) and hasattr(structure, "copy"):
         return structure.copy()

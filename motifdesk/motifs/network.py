@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,9 +14,9 @@ from motifdesk.structures.arrays import AtomArrays
 from .graph import MotifGraph
 
 #: Voigt-like basis of symmetric strains: xx, yy, zz, yz, xz, xy; unit Frobenius norm.
-_STRAINS = np.zeros((6, 3, 3))
+STRAINS = np.zeros((6, 3, 3))
 for _n, (_i, _j) in enumerate(((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))):
-    _STRAINS[_n, _i, _j] = _STRAINS[_n, _j, _i] = 1.0 if _i == _j else 2.0**-0.5
+    STRAINS[_n, _i, _j] = STRAINS[_n, _j, _i] = 1.0 if _i == _j else 2.0**-0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,10 +35,14 @@ class Part(NamedTuple):
     rows: slice
     vectors: np.ndarray
 
+    @property
+    def bonds(self) -> range:
+        return range(self.rows.start, self.rows.stop)
+
 
 @dataclass(frozen=True, eq=False)
 class Coordinate:
-    """An asked amplitude (Angstrom), the mean over its parts of the projection on their vectors.
+    """What is asked of one motif or several: the mean over the parts of the projection on their vectors, in Angstrom.
 
     laboratory: measured in the laboratory's frame (rotations), else in the frame that turns with the motif; then there
     is one part. weight: against one bond of a stiff motif.
@@ -46,7 +50,6 @@ class Coordinate:
 
     laboratory: bool
     parts: tuple[Part, ...]
-    amplitude: float
     weight: float
 
 
@@ -57,29 +60,41 @@ class Network:
     """
 
     def __init__(self, arrays: AtomArrays, graph: MotifGraph, *, site_weight: float, strain_share: float) -> None:
-        self.arrays = arrays
+        self.arrays, self.graph = arrays, graph
         self.periodic = arrays.cell is not None
         cell = np.asarray(arrays.cell) if self.periodic else np.zeros((3, 3))
         stars = [_star(graph, motif) for motif in graph.motifs]
         sizes = np.array([len(s) for s in stars], dtype=np.int64)
+        self.sizes = sizes
         self.first = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         self.motif = np.repeat(np.arange(len(stars)), sizes)
-        self.centre = np.repeat(np.array([m.centre for m in graph.motifs], dtype=np.int64), sizes)
+        self.centres = np.array([m.centre for m in graph.motifs], dtype=np.int64)
+        self.centre = np.repeat(self.centres, sizes)
         self.ligand = np.array([x.site for star in stars for x in star], dtype=np.int64)
-        images = np.array([x.image for star in stars for x in star], dtype=float).reshape(-1, 3)
+        self.images = np.array([x.image for star in stars for x in star], dtype=float).reshape(-1, 3)
         positions = np.asarray(arrays.positions)
-        self.start = positions[self.ligand] + images @ cell - positions[self.centre]
+        self.start = positions[self.ligand] + self.images @ cell - positions[self.centre]
         strength = motif_strength(graph)
         self.weights = np.repeat(strength, sizes)
         self.stiffest = 1.0
-        self._site = site_weight
-        self._sites, self._motifs = len(arrays), len(stars)
-        self._strained = np.einsum("bi,sij->bjs", self.start, _STRAINS)  # [B, 3, 6]: d(bond) / d(strain)
-        own = float(((self.weights[:, None, None] * self._strained) ** 2).sum()) / 6.0
-        self._strain = np.sqrt(max(strain_share * own, 1e-6))
+        self.sites = len(arrays)
+        self.strained = np.einsum("bi,sij->bjs", self.start, STRAINS)  # [B, 3, 6]: d(bond) / d(strain)
+        own = float(((self.weights[:, None, None] * self.strained) ** 2).sum()) / 6.0
+        self.site_penalty = site_weight**2
+        self.strain_penalty = max(strain_share * own, 1e-6)
+
+    @cached_property
+    def difference(self) -> Any:
+        """csr [B, N]: ligand minus centre of every bond."""
+        from scipy.sparse import csr_matrix
+
+        bonds = np.arange(len(self.start))
+        where = (np.concatenate([bonds, bonds]), np.concatenate([self.ligand, self.centre]))
+        signs = np.repeat([1.0, -1.0], len(bonds))
+        return csr_matrix((signs, where), shape=(len(bonds), self.sites))
 
     def rest(self) -> NetworkState:
-        return NetworkState(np.zeros((self._sites, 3)), np.zeros(6), np.tile(np.eye(3), (self._motifs, 1, 1)))
+        return NetworkState(np.zeros((self.sites, 3)), np.zeros(6), np.tile(np.eye(3), (len(self.sizes), 1, 1)))
 
     def rows_of(self, motif: int, count: int) -> slice:
         """Rows of the first `count` bonds of a motif (its ligands come before other neighbours)."""
@@ -88,14 +103,14 @@ class Network:
     def vectors(self, state: NetworkState) -> np.ndarray:
         """float64 [B, 3]: bond vectors in a state."""
         u = state.displacements
-        return self.start + self._strained @ state.strain + u[self.ligand] - u[self.centre]
+        return self.start + self.strained @ state.strain + u[self.ligand] - u[self.centre]
 
     def turned(self, state: NetworkState) -> np.ndarray:
         """float64 [B, 3]: bond vectors in the frames that turn with the motifs."""
         return np.einsum("bji,bj->bi", state.rotations[self.motif], self.vectors(state))
 
     def positions(self, state: NetworkState) -> np.ndarray:
-        deformation = np.eye(3) + np.einsum("s,sij->ij", state.strain, _STRAINS)
+        deformation = np.eye(3) + np.einsum("s,sij->ij", state.strain, STRAINS)
         u = state.displacements
         moved = np.asarray(self.arrays.positions) @ deformation + u
         # neither strain nor the choice of the origin shall move the structure as a whole
@@ -104,137 +119,16 @@ class Network:
     def cell(self, state: NetworkState) -> np.ndarray | None:
         if not self.periodic:
             return None
-        return np.asarray(self.arrays.cell) @ (np.eye(3) + np.einsum("s,sij->ij", state.strain, _STRAINS))
+        return np.asarray(self.arrays.cell) @ (np.eye(3) + np.einsum("s,sij->ij", state.strain, STRAINS))
 
     def principal_strains(self, state: NetworkState) -> np.ndarray:
         """float64 [3], ascending."""
-        return np.linalg.eigvalsh(np.einsum("s,sij->ij", state.strain, _STRAINS))
+        return np.linalg.eigvalsh(np.einsum("s,sij->ij", state.strain, STRAINS))
 
     def cost(self, off: np.ndarray) -> np.ndarray:
         """float64 [m]: root mean square of `off` [B, 3] over the bonds of each motif; 0 for motifs without bonds."""
-        squared = np.bincount(self.motif, (off * off).sum(axis=1), minlength=self._motifs)
-        return np.sqrt(squared / np.maximum(np.diff(self.first), 1))
-
-    def step(
-        self,
-        state: NetworkState,
-        matrix: np.ndarray,
-        shape: np.ndarray,
-        weights: np.ndarray,
-        coordinates: list[Coordinate],
-        *,
-        proximal: bool,
-    ) -> tuple[NetworkState, float]:
-        """One Gauss-Newton step towards bond vectors ``R_m @ shape`` and the asked coordinates.
-
-        `matrix` is `normal_matrix(weights)`. Returns the new state and the largest displacement of the step (Angstrom).
-        `proximal` penalises the step instead of the distance from the undistorted structure.
-
-        The motif rotations w enter one 3x3 block each: they are eliminated first (Schur complement), which leaves a
-        dense symmetric system of 3N + 6 unknowns.
-        """
-        sites, motifs, bonds = self._sites, self._motifs, len(self.start)
-        size = 3 * sites + 6
-        now = self.vectors(state)
-        rotation = state.rotations[self.motif]
-        aim = np.einsum("bij,bj->bi", rotation, shape)
-        residual = aim - now
-        w2 = weights * weights
-        right = self._pull(w2, residual)
-        # motif rotations: d(bond) - w x aim = residual  ->  J_w = [aim]_x acting as -(w x aim) = aim x w
-        cross = _cross_matrices(aim)
-        block = np.zeros((motifs, 3, 3))
-        np.add.at(block, self.motif, w2[:, None, None] * np.einsum("bki,bkj->bij", cross, cross))
-        force = np.zeros((motifs, 3))
-        np.add.at(force, self.motif, w2[:, None] * np.einsum("bki,bk->bi", cross, residual))
-        coupling = np.zeros((motifs, 3, size))
-        weighted = w2[:, None, None] * np.swapaxes(cross, 1, 2)  # [B, 3 (w), 3 (xyz)]
-        columns = np.arange(3)
-        m, lig, cen = self.motif[:, None, None], self.ligand[:, None, None] * 3, self.centre[:, None, None] * 3
-        np.add.at(coupling, (m, columns[None, :, None], lig + columns), weighted)
-        np.add.at(coupling, (m, columns[None, :, None], cen + columns), -weighted)
-        if self.periodic:
-            np.add.at(
-                coupling,
-                (self.motif[:, None, None], columns[None, :, None], 3 * sites + np.arange(6)),
-                weighted @ self._strained,
-            )
-        # rows of the asked coordinates
-        stacked = np.zeros((len(coordinates), size))
-        for number, asked in enumerate(coordinates):
-            row, turn, value = np.zeros(size), np.zeros((len(asked.parts), 3)), 0.0
-            share = 1.0 / len(asked.parts)
-            for n, (index, rows, vectors) in enumerate(asked.parts):
-                along = share * (vectors if asked.laboratory else vectors @ state.rotations[index].T)
-                value += float((now[rows] * along).sum() - share * (self.start[rows] * vectors).sum())
-                np.add.at(row, (self.ligand[rows, None] * 3 + columns), along)
-                np.add.at(row, (self.centre[rows, None] * 3 + columns), -along)
-                if self.periodic:
-                    row[3 * sites :] += np.einsum("bk,bks->s", along, self._strained[rows])
-                if not asked.laboratory:
-                    turn[n] = -_cross_sum(now[rows], along)
-            off, s2 = asked.amplitude - value, asked.weight**2
-            stacked[number] = asked.weight * row
-            right += s2 * off * row
-            if not asked.laboratory:  # always one motif: the rotation blocks stay 3 x 3
-                index = asked.parts[0].motif
-                coupling[index] += s2 * turn[0][:, None] * row
-                block[index] += s2 * turn[0][:, None] * turn[0]
-                force[index] += s2 * off * turn[0]
-        matrix = matrix + stacked.T @ stacked
-        # penalties
-        diagonal = np.einsum("ii->i", matrix)
-        diagonal[: 3 * sites] += self._site**2
-        diagonal[3 * sites :] += self._strain**2 if self.periodic else 1.0
-        if not proximal:
-            right[: 3 * sites] -= self._site**2 * state.displacements.ravel()
-            right[3 * sites :] -= self._strain**2 * state.strain
-        trace = np.maximum(np.trace(block, axis1=1, axis2=2), 1e-6)
-        block += (1e-9 * trace)[:, None, None] * np.eye(3)  # motifs on a line do not care about their own axis
-        inverse = np.linalg.inv(block)
-        flat = coupling.reshape(3 * motifs, size)
-        reduced = (inverse @ coupling).reshape(3 * motifs, size)
-        matrix -= flat.T @ reduced
-        right -= reduced.T @ force.ravel()
-        solution = _solve_symmetric(matrix, right)
-        turns = np.einsum("mij,mj->mi", inverse, force - (coupling @ solution))
-        u = state.displacements + solution[: 3 * sites].reshape(-1, 3)
-        strain = state.strain + (solution[3 * sites :] if self.periodic else 0.0)
-        moved = float(np.abs(solution).max(initial=0.0))
-        return NetworkState(u, strain, _rotations(turns) @ state.rotations), moved if bonds else 0.0
-
-    def normal_matrix(self, weights: np.ndarray) -> np.ndarray:
-        """float64 [3N + 6, 3N + 6]: normal matrix of the bond rows in displacements and strain."""
-        sites, w2 = self._sites, weights * weights
-        size = 3 * sites + 6
-        laplacian = np.zeros((sites, sites))
-        np.add.at(laplacian, (self.ligand, self.ligand), w2)
-        np.add.at(laplacian, (self.centre, self.centre), w2)
-        np.add.at(laplacian, (self.ligand, self.centre), -w2)
-        np.add.at(laplacian, (self.centre, self.ligand), -w2)
-        matrix = np.zeros((size, size))
-        for x in range(3):
-            matrix[x : 3 * sites : 3, x : 3 * sites : 3] = laplacian
-        if self.periodic:
-            strained = w2[:, None, None] * self._strained
-            mixed = np.zeros((sites, 3, 6))
-            np.add.at(mixed, self.ligand, strained)
-            np.add.at(mixed, self.centre, -strained)
-            flat = mixed.reshape(3 * sites, 6)
-            matrix[: 3 * sites, 3 * sites :] = flat
-            matrix[3 * sites :, : 3 * sites] = flat.T
-            matrix[3 * sites :, 3 * sites :] = np.einsum("bks,bkt->st", strained, self._strained)
-        return matrix
-
-    def _pull(self, w2: np.ndarray, residual: np.ndarray) -> np.ndarray:
-        """float64 [3N + 6]: right-hand side of the bond rows."""
-        sites = self._sites
-        weighted = w2[:, None] * residual
-        pull = np.zeros((sites, 3))
-        np.add.at(pull, self.ligand, weighted)
-        np.add.at(pull, self.centre, -weighted)
-        strain = np.einsum("bks,bk->s", self._strained, weighted) if self.periodic else np.zeros(6)
-        return np.concatenate([pull.ravel(), strain])
+        squared = np.bincount(self.motif, (off * off).sum(axis=1), minlength=len(self.sizes))
+        return np.sqrt(squared / np.maximum(self.sizes, 1))
 
 
 def motif_strength(graph: MotifGraph) -> np.ndarray:
@@ -257,13 +151,13 @@ def _star(graph: MotifGraph, motif: Any) -> list[Any]:
     return own + [x for x in graph.neighbours[motif.centre] if x not in set(own)]
 
 
-def _cross_sum(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def cross_sum(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Sum of the cross products of rows (np.cross is slow on few rows)."""
     m = a.T @ b
     return np.array([m[1, 2] - m[2, 1], m[2, 0] - m[0, 2], m[0, 1] - m[1, 0]])
 
 
-def _cross_matrices(vectors: np.ndarray) -> np.ndarray:
+def cross_matrices(vectors: np.ndarray) -> np.ndarray:
     """[B, 3, 3] with out[b] @ w = vectors[b] x w."""
     out = np.zeros((len(vectors), 3, 3))
     x, y, z = vectors.T
@@ -273,10 +167,10 @@ def _cross_matrices(vectors: np.ndarray) -> np.ndarray:
     return out
 
 
-def _rotations(turns: np.ndarray) -> np.ndarray:
+def rotation_matrices(turns: np.ndarray) -> np.ndarray:
     """Rotation matrices [m, 3, 3] of rotation vectors [m, 3] (Rodrigues)."""
     angle = np.linalg.norm(turns, axis=1)[:, None, None]
-    k = _cross_matrices(turns)
+    k = cross_matrices(turns)
     safe = np.where(angle > 1e-12, angle, 1.0)
     sine = np.where(angle > 1e-6, np.sin(angle) / safe, 1.0)
     cosine = np.where(angle > 1e-6, (1.0 - np.cos(angle)) / safe**2, 0.5)
@@ -302,7 +196,7 @@ def one_thread() -> Any:
     return nullcontext() if _blas() is None else _blas().limit(limits=1, user_api="blas")
 
 
-def _solve_symmetric(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
+def solve_symmetric(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
     from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
     try:

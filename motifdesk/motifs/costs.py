@@ -1,0 +1,68 @@
+"""What a distortion costs each motif, in the language of modes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from motifdesk.structures.errors import MotifError
+
+from .graph import MotifGraph
+from .modes import distortion_modes
+
+#: Angstrom (root mean square of the ligands) below which a motif has kept its shape.
+KEPT = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class MotifCost:
+    """One motif's deviation from the shape it should have.
+
+    motif: index. size: the length of the deviation over all its ligands, Angstrom. parts: (irrep and block such as
+    "Eg stretch", amplitude in Angstrom, never negative), largest first; their squares add up to the square of `size`
+    but for neighbours that are no ligands. text: a sentence.
+    """
+
+    motif: int
+    size: float
+    parts: tuple[tuple[str, float], ...]
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def motif_costs(graph: MotifGraph, cost: np.ndarray, off: np.ndarray) -> tuple[MotifCost, ...]:
+    """Deviations `off` float64 [B, 3] (bonds of every motif, motif after motif, in the frame that turns with it)
+    decomposed on each motif's own modes, for every motif whose `cost` [m] is above 0.001 Angstrom, the dearest first.
+    """
+    sizes = [len(set(m.ligands) | set(graph.neighbours[m.centre])) for m in graph.motifs]
+    first = np.concatenate([[0], np.cumsum(sizes)]).astype(int)
+    out = []
+    for motif in graph.motifs:
+        if not cost[motif.index] > KEPT or not motif.ligands:
+            continue
+        own = off[first[motif.index] : first[motif.index] + len(motif.ligands)]
+        try:
+            modes = distortion_modes(graph.structure, motif, "motif", graph=graph)
+        except MotifError:  # a figure that has no modes
+            modes = ()
+        amounts: dict[str, float] = {}
+        for mode in modes:
+            name = f"{mode.irrep} {mode.block}"
+            amounts[name] = amounts.get(name, 0.0) + float((mode.vectors * own).sum()) ** 2
+        parts = tuple(sorted(((n, float(np.sqrt(a))) for n, a in amounts.items()), key=lambda part: -part[1]))
+        size = float(np.linalg.norm(own))
+        out.append(MotifCost(motif.index, size, parts, _sentence(graph, motif.index, size, parts)))
+    return tuple(sorted(out, key=lambda c: -c.size))
+
+
+def _sentence(graph: MotifGraph, index: int, size: float, parts: tuple[tuple[str, float], ...]) -> str:
+    motif = graph.motifs[index]
+    text = f"{motif.formula} ({graph.element(motif.centre)}{motif.centre}) pays {size:.3f} A"
+    if not parts or not size:
+        return text
+    name, amount = parts[0]
+    share = amount**2 / size**2
+    return f"{text}, {'all' if share > 0.98 else 'mostly' if share > 0.5 else 'above all'} {name}"

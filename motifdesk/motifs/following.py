@@ -1,0 +1,67 @@
+"""Gauss-Newton from the undistorted structure to the asked amplitudes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .network import Network, NetworkState
+from .requests import STIFF, Request
+
+#: What is sane: principal strains; how far a motif may be from its wanted shape, Angstrom, plus half the amplitude.
+_SANE_STRAIN, _SANE_COST = 0.2, 0.25
+_STEPS, _PROXIMAL = 3, 2
+_MORE = 8  # further proximal steps a soft network may take while they get smaller
+_STILL = 1e-3  # Angstrom, the largest displacement of a last step
+
+
+@dataclass(frozen=True, eq=False)
+class Followed:
+    """Where the network went: its state, the bonds [B, 3] every motif wants up to a rotation, the stiffness of the
+    request in the end, and whether the answer is sane and the steps have come to rest."""
+
+    state: NetworkState
+    shape: np.ndarray
+    stiff: float
+    sane: bool
+
+
+def follow(net: Network, request: Request, solver: Any, amplitudes: np.ndarray) -> Followed:
+    """The network's answer to `amplitudes` [modes], Angstrom."""
+    bounded = request.bounded(amplitudes)
+    shape, asked = request.shape(net, bounded), bounded[request.owner] * request.scale
+    rest = solver.linearise(net.rest(), shape, asked)
+    for stiff in STIFF:
+        state, step = net.rest(), np.inf
+        for n in range(_STEPS + _PROXIMAL + _MORE):
+            at = solver.linearise(state, shape, asked) if n else rest
+            before = step
+            state, step = solver.advance(at, stiff, proximal=n >= _STEPS)
+            if not step < 100.0 or (n >= _STEPS + _PROXIMAL - 1 and not _STILL <= step < before):
+                break
+        sane = step < _STILL and is_sane(net, state, shape, amplitudes)
+        if sane:
+            break
+    return Followed(state, shape, stiff, sane)
+
+
+def is_sane(net: Network, state: NetworkState, shape: np.ndarray, amplitudes: np.ndarray) -> bool:
+    """Whether cell and motifs are still what a chemist would call distorted, not destroyed."""
+    worst = net.cost(net.turned(state) - shape).max(initial=0.0)
+    largest = float(np.abs(amplitudes).max(initial=0.0))
+    return bool(np.abs(net.principal_strains(state)).max() < _SANE_STRAIN and worst < _SANE_COST + 0.5 * largest)
+
+
+def objective(net: Network, request: Request, found: Followed, amplitudes: np.ndarray) -> float:
+    """The weighted sum of squares that the steps make small, without the penalties on displacements and strain."""
+    now = net.vectors(found.state)
+    turned = net.turned(found.state)
+    value = float(((request.weights[:, None] * (turned - found.shape)) ** 2).sum())
+    asked = request.bounded(amplitudes)[request.owner] * request.scale
+    for c, goal in zip(request.coordinates, asked, strict=True):
+        seen = now if c.laboratory else turned
+        got = np.mean([float(((seen[p.rows] - net.start[p.rows]) * p.vectors).sum()) for p in c.parts])
+        value += (min(c.weight, found.stiff) * (goal - float(got))) ** 2
+    return value

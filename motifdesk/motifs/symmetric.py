@@ -1,0 +1,171 @@
+"""What a distortion does with the symmetry of its structure: keep it exactly, or break it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from motifdesk.structures.arrays import AtomArrays
+from motifdesk.structures.errors import MotifError, StructureError
+from motifdesk.structures.symmetry import symmetry_operations
+
+from .graph import MotifGraph
+from .invariant import invariant_solver
+from .modes import Mode
+from .network import Network
+from .requests import Request
+from .subgroups import (
+    Action,
+    Operations,
+    asked_fields,
+    checked,
+    field_of,
+    left_of,
+    lost_share,
+    on_sites,
+    operations_of,
+    symmetrised,
+)
+
+#: Without a wish, symmetry is used where structure and request have it to rounding: it saves unknowns, and keeps
+#: rounding from growing along the directions in which a contradicted network would buckle.
+_ROUNDING, _SAME_FIELD = 1e-6, 1e-7
+_WORTH = 120_000  # operations times sites up to which looking for it is worth its time
+_REMEMBERED = 64  # requests whose operations are remembered; while one slider moves they stay the same
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """The symmetry one request is solved in.
+
+    action: None for no symmetry. targets: what is left of each mode (all, when it is not named). lost: share of the
+    request that is not. name: to remember the solver by.
+    """
+
+    action: Action | None
+    targets: Mapping[str, Any]
+    lost: float
+    name: Any
+
+    def solver(self, net: Network, request: Request, full: Any) -> Any:
+        """What makes the steps of a request."""
+        if self.action is None or len(self.action) < 2:
+            return full(net, request.weights, request.coordinates)
+        return invariant_solver(net, request.weights, request.coordinates, self.action, full)
+
+
+_NOTHING = Kept(None, {}, 0.0, None)
+
+
+class Symmetry:
+    """The operations of a structure, and the wish `keep`: None, "request", "break" or a subgroup.
+
+    arrays: the structure to start from, symmetrised when symmetry is to be exact.
+    """
+
+    def __init__(self, arrays: AtomArrays, graph: MotifGraph, keep: Any) -> None:
+        if isinstance(keep, str) and keep not in ("request", "break"):
+            raise MotifError(f"keep={keep!r}", where="Distorter", remedy='choose "request", "break" or a subgroup')
+        self.breaks = isinstance(keep, str) and keep == "break"
+        self.exact = keep is not None and not self.breaks
+        self.chosen = self.exact and not isinstance(keep, str)
+        self.arrays, self._tolerance = arrays, graph.tolerance
+        self._operations: Operations | None = None
+        self._whole: Action | None = None
+        self._exact: Action | None = None
+        self._looked = False
+        self._masks: dict[Any, np.ndarray] = {}
+        self._lock = Lock()
+        if self.exact:
+            if arrays.cell is None:
+                raise StructureError("a molecule has no space group to keep", where=arrays.formula, remedy="keep=None")
+            self._operations = (
+                checked(arrays, keep, graph.tolerance) if self.chosen else operations_of(arrays, graph.tolerance)
+            )
+            self.arrays = symmetrised(arrays, self._operations)
+
+    def whole(self, net: Network) -> Action:
+        """Every operation that may be kept. StructureError where no symmetry search converges."""
+        with self._lock:
+            if self._whole is None:
+                operations = self._operations or operations_of(self.arrays, self._tolerance)
+                action = Action(net, operations)
+                if self.chosen and len(action) < len(operations):
+                    raise MotifError(
+                        f"{len(operations) - len(action)} of {len(operations)} operations do not keep the motifs",
+                        where="keep",
+                        remedy="choose a smaller group, or find the motifs with a larger tolerance",
+                    )
+                self._whole = action
+            return self._whole
+
+    def of_request(self, net: Network, wanted: Sequence[tuple[Mode, float]]) -> Action:
+        """The operations that a request keeps."""
+        whole = self.whole(net)
+        return whole.select(whole.keeping(asked_fields(net, wanted)))
+
+    def kept(self, net: Network, wanted: Sequence[tuple[Mode, float]]) -> Kept:
+        """The symmetry to solve a request in."""
+        if self.chosen:
+            action = self.whole(net)
+            return Kept(action, {m.key: left_of(action, m) for m, _ in wanted}, lost_share(action, wanted), "chosen")
+        if self.exact:
+            whole = self.whole(net)
+            mask = self._mask(whole, net, wanted)
+            action = whole.select(mask)
+            # a mode held at zero asks nothing, but holds all its images
+            held = [m for m, q in wanted if not q]
+            return Kept(action, {m.key: left_of(action, m) for m in held}, 0.0, (mask.tobytes(), tuple(map(str, held))))
+        return self._by_itself(net, wanted)
+
+    def _by_itself(self, net: Network, wanted: Sequence[tuple[Mode, float]]) -> Kept:
+        whole = self._exact_already(net)
+        if whole is None or len(whole) < 2:
+            return _NOTHING
+        mask = self._mask(whole, net, wanted)
+        return Kept(whole.select(mask), {}, 0.0, mask.tobytes()) if mask.sum() > 1 else _NOTHING
+
+    def _mask(self, whole: Action, net: Network, wanted: Sequence[tuple[Mode, float]]) -> np.ndarray:
+        """bool [G]: the operations that keep a request; with no wish those that keep it to rounding, its zeros too."""
+        largest = max(abs(q) for _, q in wanted)
+        name = tuple((mode.key, round(q / largest, 9)) for mode, q in wanted)
+        with self._lock:
+            found = self._masks.get(name)
+        if found is not None:
+            return found
+        fields = asked_fields(net, wanted)
+        if self.exact:
+            mask = whole.keeping(fields)
+        else:
+            mask = whole.keeping(fields + [field_of(net, m.targets) for m, q in wanted if not q], (_SAME_FIELD,))
+            stiff = np.zeros(len(net.start))  # the motifs that are asked for something become stiffer
+            for mode, _ in wanted:
+                for index, vectors in mode.targets:
+                    stiff[net.rows_of(index, len(vectors))] = 1.0
+            if not (stiff[whole.bonds[mask]] == stiff).all():
+                mask = np.arange(len(whole)) == whole.identity
+        with self._lock:
+            while len(self._masks) >= _REMEMBERED:
+                self._masks.pop(next(iter(self._masks)))
+            self._masks[name] = mask
+        return mask
+
+    def _exact_already(self, net: Network) -> Action | None:
+        """The operations that the structure has to rounding; None where looking is not worth it or finds nothing."""
+        with self._lock:
+            if not self._looked:
+                self._looked = True
+                try:
+                    if self.arrays.cell is not None and len(net.start):
+                        found = symmetry_operations(self.arrays, 1e-4)
+                        if 1 < len(found[0]) and len(found[0]) * len(self.arrays) <= _WORTH:
+                            operations = on_sites(self.arrays, *found, _ROUNDING)
+                            if operations.is_group():
+                                self._exact = Action(net, operations)
+                except StructureError:
+                    pass
+            return self._exact
