@@ -1,0 +1,309 @@
+"""A crystal's space group acting on the sites of a supercell, as permutations and rotations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from motifdesk.structures.arrays import AtomArrays, to_arrays
+from motifdesk.structures.errors import StructureError
+from motifdesk.structures.symmetry import SpaceGroup, dataset, short_symbol
+
+from .wavevectors import cosets, hermite
+
+#: Sites of the largest supercell that is answered.
+LARGEST = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Supercell:
+    """The operations of a parent crystal that keep a supercell's lattice, and what they do to its sites.
+
+    parent: the given cell with n sites. matrix: int64 [3, 3], rows are the supercell's vectors in those of the parent.
+    steps: int64 [m, 3], the parent cells in the supercell; site ``s * m + t`` is parent site s moved by step t.
+    group: the parent's space group. letters [n] and orbits int64 [n] (first site) of the parent's sites, multiplicity
+    int64 [n] in the conventional cell. primitive: float64 [3, 3], the crystal's primitive vectors (rows, in units of
+    the parent cell). rotations int64 [P, 3, 3], shifts float64 [P, 3]: one operation ``x' = W x + w`` (fractional,
+    parent) of each class modulo translations, in a standard order. turns: float64 [P, 3, 3], the same Cartesian.
+    axes: float64 [3, 3], rows are the conventional Cartesian axes (x along a, y in the ab plane). about: float64 [P, 3],
+    the shifts about the origin that parities refer to: the cell's own where that is an inversion centre, else that of
+    the International Tables. permutations: int64 [P, n m], site j goes to permutations[g, j]. translations: float64
+    [T, 3], every crystal translation modulo the supercell; translation_permutations: int64 [T, n m]. standard: float64
+    [3, 3], columns are the conventional basis in the parent's. whole_point_group: int64 [Q, 3, 3], the parent's
+    rotations, with those that the supercell breaks.
+    """
+
+    parent: AtomArrays
+    matrix: np.ndarray
+    steps: np.ndarray
+    group: SpaceGroup
+    letters: tuple[str, ...]
+    orbits: np.ndarray
+    multiplicity: np.ndarray
+    primitive: np.ndarray
+    rotations: np.ndarray
+    shifts: np.ndarray
+    turns: np.ndarray
+    axes: np.ndarray
+    about: np.ndarray
+    permutations: np.ndarray
+    translations: np.ndarray
+    translation_permutations: np.ndarray
+    standard: np.ndarray
+    whole_point_group: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.parent) * len(self.steps)
+
+    @property
+    def source(self) -> np.ndarray:
+        """int64 [N]: the parent site behind each site of the supercell."""
+        return np.repeat(np.arange(len(self.parent)), len(self.steps))
+
+    @property
+    def cell(self) -> np.ndarray:
+        """float64 [3, 3], Angstrom."""
+        return self.matrix @ self.parent.cell
+
+    @cached_property
+    def standard_turns(self) -> np.ndarray:
+        return self.axes @ self.turns @ self.axes.T
+
+    @cached_property
+    def positions(self) -> np.ndarray:
+        """float64 [N, 3], Cartesian, Angstrom."""
+        moved = self.parent.positions[:, None] + (self.steps @ self.parent.cell)[None]
+        return moved.reshape(-1, 3)
+
+    @cached_property
+    def numbers(self) -> np.ndarray:
+        return self.parent.numbers[self.source]
+
+    def act(self, g: int, vectors: np.ndarray) -> np.ndarray:
+        """What operation `g` makes of displacements float [N, ..., 3]."""
+        out = np.empty_like(vectors)
+        out[self.permutations[g]] = vectors @ self.turns[g].T
+        return out
+
+    def keepers(self, vectors: np.ndarray, tolerance: float = 1e-5) -> np.ndarray:
+        """bool [P, T]: which operations (then translations) leave displacements [N, 3] as they are.
+
+        `tolerance` is a share of the largest displacement.
+        """
+        limit = tolerance * max(float(np.abs(vectors).max()), 1e-12)
+        out = np.zeros((len(self.turns), len(self.translations)), dtype=bool)
+        shifted = np.stack([vectors[p] for p in self.translation_permutations])  # t^-1 v, seen at each site
+        for g in range(len(self.turns)):
+            out[g] = np.abs(shifted - self.act(g, vectors)).max(axis=(1, 2)) < limit
+        return out
+
+    def subgroup(self, kept: np.ndarray) -> SpaceGroup:
+        """The space group of a subset bool [P, T] of the operations, from the operations themselves."""
+        g, t = np.nonzero(kept)
+        # (t, g): first the operation, then the translation
+        return group_of_operations(
+            self.rotations[g], self.shifts[g] + self.translations[t], self.matrix, self.cell, self.group.tolerance
+        )
+
+
+def group_of_operations(
+    rotations: np.ndarray,
+    shifts: np.ndarray,
+    periods: np.ndarray,
+    cell: np.ndarray,
+    tolerance: float = 0.01,
+) -> SpaceGroup:
+    """The space group made of operations ``x' = W x + w`` (int [G, 3, 3], float [G, 3], fractional in some basis).
+
+    periods: rows are vectors, in that basis, that are translations of the group beside those listed. cell: float
+    [3, 3], the periods in Cartesian Angstrom. `tolerance` is only written into the answer.
+
+    Raises
+    ------
+    StructureError
+        the operations do not form a space group.
+    """
+    import moyopy
+
+    pure = (rotations == np.eye(3, dtype=int)).all(axis=(1, 2))
+    inverse = np.linalg.inv(periods)
+    steps = shifts[pure] @ inverse  # in units of the periods
+    count = max(1, int(pure.sum()))
+    lattice = hermite(np.vstack([np.rint(steps * count).astype(int), count * np.eye(3, dtype=int)])) / count
+    basis = lattice @ periods  # rows, in the basis of the operations
+    _, first = np.unique(rotations.reshape(len(rotations), 9), axis=0, return_index=True)
+    back = np.linalg.inv(basis.T)
+    inner = np.rint(back @ rotations[first] @ basis.T).astype(int)
+    moved = shifts[first] @ back.T
+    try:
+        found = moyopy.SpaceGroup(
+            inner.tolist(),
+            (moved - np.floor(moved)).tolist(),
+            basis=(lattice @ cell).tolist(),
+            setting=moyopy.Setting.standard(),
+            epsilon=1e-2,
+        )
+    except Exception as error:
+        raise StructureError(
+            f"{len(rotations)} operations are no space group ({error})", remedy="try a smaller symmetry tolerance"
+        ) from error
+    return SpaceGroup(int(found.number), short_symbol(found), float(tolerance))
+
+
+def supercell_of(structure: Any, matrix: Any, tolerance: float) -> Supercell:
+    """The parent's operations on a supercell. StructureError: no crystal, a bad matrix, or too many sites."""
+    arrays = to_arrays(structure)
+    whole = _matrix(matrix)
+    if arrays.cell is None:
+        raise StructureError(
+            "a molecule has no supercell", where=arrays.formula, remedy="use distortion_modes for a molecule's motifs"
+        )
+    count = abs(round(float(np.linalg.det(whole))))
+    if len(arrays) * count > LARGEST:
+        raise StructureError(
+            f"{len(arrays) * count} sites in the supercell, more than {LARGEST}",
+            where=arrays.formula,
+            remedy="take a smaller supercell, or start from the primitive cell",
+        )
+    found = dataset(arrays, tolerance)
+    rotations = np.array(found.operations.rotations, dtype=np.int64).reshape(-1, 3, 3)
+    shifts = np.array(found.operations.translations, dtype=float).reshape(-1, 3)
+    pure = (rotations == np.eye(3, dtype=int)).all(axis=(1, 2))
+    centrings = _wrapped(shifts[pure])
+    centrings = centrings[np.lexsort(np.round(centrings, 4).T[::-1])]
+    share = len(centrings)
+    primitive = hermite(np.vstack([np.rint(centrings * share).astype(int), share * np.eye(3, dtype=int)])) / share
+    standard = np.array(found.std_linear, dtype=float)
+    origin = np.array(found.std_origin_shift, dtype=float)
+    middle = (rotations == -np.eye(3, dtype=int)).all(axis=(1, 2))
+    if middle.any() and (np.abs(shifts[middle] - np.rint(shifts[middle])).max(axis=1) < 1e-3).any():
+        origin = np.zeros(3)  # an inversion centre: parities are told about the cell's own origin
+    back = np.linalg.inv(standard)
+    inner = np.rint(back @ rotations @ standard).astype(np.int64)
+    inner_shift = _wrapped((shifts + rotations @ origin - origin) @ back.T)
+    order = np.lexsort(np.column_stack([np.round(inner_shift, 3), -inner.reshape(-1, 9)]).T[::-1])
+    order = order[np.lexsort(np.column_stack([-inner.reshape(-1, 9)])[order].T[::-1])]
+    chosen = []
+    seen: set[bytes] = set()
+    for n in order:
+        if rotations[n].tobytes() not in seen:
+            seen.add(rotations[n].tobytes())
+            chosen.append(n)
+    all_rotations = rotations[chosen]
+    kept = [n for n in chosen if _keeps(rotations[n], whole)]
+    # the representative whose shift is the simplest about the chosen origin
+    exact = (inner_shift[kept] @ standard.T) + origin - np.einsum("gij,j->gi", rotations[kept], origin)
+    cell = _symmetrised(arrays.cell, all_rotations)
+    turns = cell.T @ rotations[kept] @ np.linalg.inv(cell.T)
+    axes = _axes(standard.T @ cell)
+    steps = cosets(whole)
+    permutations = np.array(
+        [_permutation(arrays, whole, steps, rotations[n], w) for n, w in zip(kept, exact, strict=True)]
+    )
+    translations = (centrings[:, None] + steps[None]).reshape(-1, 3)
+    moves = np.array([_permutation(arrays, whole, steps, np.eye(3, dtype=int), t) for t in translations])
+    orbits = np.array(found.orbits, dtype=np.int64)
+    conventional = abs(np.linalg.det(standard))
+    sizes = np.bincount(orbits, minlength=len(arrays))[orbits]
+    return Supercell(
+        arrays,
+        whole,
+        steps,
+        SpaceGroup(int(found.number), short_symbol(found), float(tolerance)),
+        tuple(found.wyckoffs),
+        orbits,
+        np.rint(sizes * conventional).astype(np.int64),
+        primitive,
+        rotations[kept],
+        exact,
+        turns,
+        axes,
+        inner_shift[kept] @ standard.T,
+        permutations,
+        translations,
+        moves,
+        standard,
+        all_rotations,
+    )
+
+
+def _matrix(given: Any) -> np.ndarray:
+    try:
+        out = np.asarray(given, dtype=float)
+    except (TypeError, ValueError):
+        out = np.zeros(0)
+    if out.shape == (3,):
+        out = np.diag(out)
+    good = out.shape == (3, 3) and bool(np.isfinite(out).all()) and bool(np.all(out == np.rint(out)))
+    if not good or abs(np.linalg.det(out)) < 0.5:
+        raise StructureError(
+            f"{given!r} is no supercell", remedy="give three whole numbers or a 3 x 3 integer matrix with a volume"
+        )
+    return np.rint(out).astype(np.int64)
+
+
+def _wrapped(fractional: np.ndarray) -> np.ndarray:
+    out = fractional - np.floor(fractional)
+    # translations of a crystal are multiples of 1/24 (1/12 in the tables) or follow the sites; snap what is near
+    near = np.rint(out * 24) / 24
+    out = np.where(np.abs(out - near) < 2e-3, near, out)
+    return np.where(out > 1 - 1e-6, 0.0, out)
+
+
+def _keeps(rotation: np.ndarray, whole: np.ndarray) -> bool:
+    inside = np.linalg.inv(whole.T) @ rotation @ whole.T
+    return bool(np.abs(inside - np.rint(inside)).max() < 1e-6)
+
+
+def _symmetrised(cell: np.ndarray, rotations: np.ndarray) -> np.ndarray:
+    """The cell nearest to `cell` whose metric the rotations keep exactly: their Cartesian forms are then orthogonal."""
+    metric = cell @ cell.T
+    mean = np.mean([w.T @ metric @ w for w in rotations], axis=0)
+    # cell' = cell F with F symmetric: F^2 = cell^-1 mean cell^-T
+    inverse = np.linalg.inv(cell)
+    values, vectors = np.linalg.eigh(inverse @ mean @ inverse.T)
+    return cell @ (vectors * np.sqrt(values)) @ vectors.T
+
+
+def _axes(basis: np.ndarray) -> np.ndarray:
+    """float64 [3, 3], rows: Cartesian axes with the first basis vector along x and the second in the xy plane."""
+    x = basis[0] / np.linalg.norm(basis[0])
+    z = np.cross(basis[0], basis[1])
+    z /= np.linalg.norm(z)
+    if np.dot(z, basis[2]) < 0:
+        z = -z
+    return np.stack([x, np.cross(z, x), z])
+
+
+def _permutation(
+    arrays: AtomArrays, whole: np.ndarray, steps: np.ndarray, rotation: np.ndarray, shift: np.ndarray
+) -> np.ndarray:
+    """int64 [N]: where an operation of the parent takes each site of the supercell."""
+    f = arrays.fractional
+    image = f @ rotation.T + shift
+    delta = image[:, None] - f[None]
+    offset = np.rint(delta)
+    distance = np.linalg.norm((delta - offset) @ arrays.cell, axis=2)
+    distance[arrays.numbers[:, None] != arrays.numbers[None]] = np.inf
+    there = distance.argmin(axis=1)
+    if len(set(there)) < len(f):
+        raise StructureError(
+            "a symmetry operation does not map the sites onto each other",
+            where=arrays.formula,
+            remedy="take a smaller symmetry tolerance",
+        )
+    cells = offset[np.arange(len(f)), there][:, None] + (steps @ rotation.T)[None]  # [n, m, 3]
+    count = len(steps)
+    inverse = np.linalg.inv(whole)
+
+    def code(vectors: np.ndarray) -> np.ndarray:
+        turns = np.rint(vectors @ inverse * count).astype(np.int64) % count
+        return (turns[..., 0] * count + turns[..., 1]) * count + turns[..., 2]
+
+    book = code(steps)
+    order = np.argsort(book)
+    index = order[np.searchsorted(book[order], code(cells))]
+    return (there[:, None] * count + index).ravel()
