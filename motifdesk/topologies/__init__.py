@@ -4,7 +4,29 @@
 >>> for member in enumerate_members("polytype", max_length=6): member.word, member.structure
 """
 
+from .assembly import Assembly, Join, Placement
 from .building import Member, build, enumerate_members, families, member
+from .embedding import Embedded, embed, strained
+from .recombining import Recombined, exchange, recombine
 from .registry import Family, Parameter
+from .templates import Template
 
-__all__ = ["Family", "Member", "Parameter", "build", "enumerate_members", "families", "member"]
+__all__ = [
+    "Assembly",
+    "Embedded",
+    "Family",
+    "Join",
+    "Member",
+    "Parameter",
+    "Placement",
+    "Recombined",
+    "Template",
+    "build",
+    "embed",
+    "enumerate_members",
+    "exchange",
+    "families",
+    "member",
+    "recombine",
+    "strained",
+]
