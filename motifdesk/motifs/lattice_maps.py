@@ -27,7 +27,7 @@ class Reduced:
 
     basis: float64 [3, 3], rows in units of the given cell. cell: float64 [3, 3], Angstrom. sites: int64 [n], the given
     site each atom is. fractional: float64 [n, 3], in `cell`. rotations: int64 [G, 3, 3], the point operations of the
-    space group as they act on lattice vectors (rows, ``c' = c @ rotation``); signs: float64 [G], +1 proper, -1 improper.
+    space group as they act on lattice vectors (rows, ``c' = c @ rotation``); signs: float64 [G], -1 improper.
     """
 
     numbers: np.ndarray
@@ -42,8 +42,8 @@ class Reduced:
         return len(self.numbers)
 
 
-class Clock:
-    """A time limit that says what ran out of it."""
+class Deadline:
+    """When a search shall stop and give what it has."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = float(seconds)
@@ -167,7 +167,7 @@ def stretch(parent: np.ndarray, child: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def lattice_maps(
-    parent: Reduced, child: Reduced, multiples: int, low: float, high: float, clock: Clock
+    parent: Reduced, child: Reduced, multiples: int, low: float, high: float, deadline: Deadline
 ) -> list[tuple[float, np.ndarray, np.ndarray]]:
     """(strain, X, H) of every class of maps whose largest principal log-strain lies in (low, high].
 
@@ -181,7 +181,7 @@ def lattice_maps(
     inverse = np.linalg.inv(parent.cell)
     for form in hermite_forms(multiples):
         rows = reduce_basis(form @ child.cell) @ form
-        for matrix in _supercells(parent, rows @ child.cell, size, high, clock):
+        for matrix in _supercells(parent, rows @ child.cell, size, high, deadline):
             x = np.linalg.solve(rows.astype(float), matrix.astype(float))
             name = np.rint(x * multiples).astype(np.int64)
             if name.tobytes() in seen:
@@ -193,12 +193,14 @@ def lattice_maps(
             logs = np.log(values)
             if low < np.abs(logs).max() <= high:
                 out.append((float(np.linalg.norm(logs)), x, rows))
-        if clock.over():
+        if deadline.over():
             break
     return sorted(out, key=lambda c: (round(c[0], 6), tuple(np.round(c[1], 6).ravel())))
 
 
-def _supercells(parent: Reduced, target: np.ndarray, size: int, window: float, clock: Clock) -> Iterator[np.ndarray]:
+def _supercells(
+    parent: Reduced, target: np.ndarray, size: int, window: float, deadline: Deadline
+) -> Iterator[np.ndarray]:
     """int64 [3, 3] matrices of determinant `size` whose supercell is `target`, turned and stretched by at most
     exp(+-window) along any direction. The first vector stands for its images under the parent's rotations."""
     most, least = np.exp(window), np.exp(-window)
@@ -230,7 +232,7 @@ def _supercells(parent: Reduced, target: np.ndarray, size: int, window: float, c
         right = np.rint(np.einsum("i,ni->n", one.astype(float), np.cross(two, three))) == size
         for m in np.flatnonzero(right):
             yield np.array([one, two[m], three[m]], dtype=np.int64)
-        if clock.over():
+        if deadline.over():
             return
 
 

@@ -3,30 +3,29 @@
 The child (distorted, any cell and atom order) is described as a supercell of the parent that is strained, and whose
 atoms are displaced. Of all such descriptions the one with the least
 
-    <|u|^2> + (2 l)^2 |ln U|^2,     l = (volume per atom)^(1/3)
+    <|u|^2> + max |u|^2 / 4 + l^2 |ln U|^2,     l = (volume per atom)^(1/3)
 
-is taken: the mean squared displacement u, and the strain as the displacement it means two atoms away. Descriptions that
-a symmetry of the parent turns into each other (domains) cost the same; the one whose axes are most nearly the parent's
-is taken, so the answer is always the same one.
+is taken: displacements u, none of them far, and the strain as the displacement it means from one atom to the next.
+Descriptions that a symmetry of the parent turns into each other (domains) cost the same; the one whose axes are most
+nearly the parent's is taken, so the answer is always the same one.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from motifdesk.structures.arrays import AtomArrays, to_arrays
+from motifdesk.structures.arrays import AtomArrays, from_arrays, to_arrays
 from motifdesk.structures.errors import MotifError
 
-from .lattice_maps import Clock, Reduced, hermite_forms, lattice_maps, lattice_points, reduce_basis, reduced, stretch
-from .pairing import best_origin, kinds_of, settle
+from .lattice_maps import Deadline, Reduced, hermite_forms, lattice_points, reduce_basis, reduced, stretch
+from .map_search import Found, filled, place, search
+from .pairing import kinds_of, settle
 
-#: largest principal log-strains tried one after the other
-_WINDOWS = (0.015, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.45, 0.7)
 _MOST_ATOMS = 2000
 
 
@@ -34,14 +33,16 @@ _MOST_ATOMS = 2000
 class StructureMatch:
     """A child crystal described as a distorted supercell of a parent. N atoms, in the child's order.
 
-    parent: primitive crystal that `matrix` refers to: the one given if that was primitive, else its reduced primitive
-    cell, not turned. child: as given. matrix: int64 [3, 3], rows are the common cell's vectors in the parent's.
-    child_matrix: int64 [3, 3], the same in the child's vectors (identity unless the parent's cell is not contained in
-    the child's). origin: float64 [3], the child's origin in the parent's fractional coordinates. sites: int64 [N], site
-    of `parent` that each atom comes from; given_sites: the site of the parent as given. child_sites: int64 [N], site of
-    the child. stretch: float64 [3, 3], U, symmetric; rotation: float64 [3, 3], R: ``cell_child = matrix @ cell_parent @ U
-    @ R`` (rows are vectors). fractional: float64 [N, 3], displacements in fractions of the common cell, mean zero (no
-    translation as a whole). complete: False when the time limit stopped the search.
+    parent: the primitive crystal that `matrix` refers to: the one given if that was primitive, else its reduced
+    primitive cell, not turned. child: as given. matrix: int64 [3, 3], rows are the common cell's vectors in the
+    parent's. child_matrix: int64 [3, 3], the same in the child's (identity unless the child's cell is too small).
+    origin: float64 [3], the child's origin in the parent's fractional coordinates. sites: int64 [N], site of `parent`
+    that each atom comes from; given_sites: site of the parent as given; child_sites: site of the child. stretch:
+    float64 [3, 3], U, symmetric, and rotation: float64 [3, 3], R, so that ``child_matrix @ cell_child = matrix @
+    cell_parent @ U @ R`` (rows are vectors). fractional: float64 [N, 3], displacements in fractions of the common cell,
+    mean zero (no translation as a whole). positions: float64 [N, 3], undisplaced, fractions of the common cell. score:
+    the cost above, A^2. complete: False when the time limit stopped the search. mirrored: `parent` is the mirror image
+    of the one given.
     """
 
     parent: Any
@@ -58,6 +59,7 @@ class StructureMatch:
     positions: np.ndarray
     score: float
     complete: bool
+    mirrored: bool = False
 
     def __len__(self) -> int:
         return len(self.sites)
@@ -87,7 +89,7 @@ class StructureMatch:
 
     @cached_property
     def displacements(self) -> np.ndarray:
-        """float64 [N, 3], Cartesian, Angstrom, the parent's frame and metric (before the strain): what modes add up to."""
+        """float64 [N, 3], Cartesian, Angstrom, the parent's frame and metric (no strain): what modes add up to."""
         return self.fractional @ self.cell
 
     @cached_property
@@ -103,7 +105,7 @@ class StructureMatch:
 
     @property
     def total(self) -> float:
-        """Root of the summed squares of `displacements` per primitive cell of the parent, Angstrom (ISODISTORT's Ap)."""
+        """Root of the summed squared `displacements` per primitive cell of the parent, Angstrom (ISODISTORT's Ap)."""
         return float(np.linalg.norm(self.displacements) / math.sqrt(self.index))
 
     @property
@@ -129,7 +131,7 @@ class StructureMatch:
 
     @property
     def distorted(self) -> Any:
-        """Structure: the child in the common cell, turned and shifted into the parent's frame, atoms beside `reference`'s."""
+        """Structure: the child in the common cell and the parent's frame, each atom beside that of `reference`."""
         return self._dress(self.strained_cell, self.positions + self.fractional, self.child, self.child_sites)
 
     def _dress(self, cell: np.ndarray, fractional: np.ndarray, like: Any, sites: np.ndarray) -> Any:
@@ -145,6 +147,7 @@ def match_structures(
     supercell: Any = None,
     max_strain: float = 0.3,
     max_displacement: float | None = None,
+    mirror: bool = False,
     tolerance: float = 0.01,
     seconds: float = 60.0,
 ) -> StructureMatch:
@@ -153,7 +156,7 @@ def match_structures(
     Parameters
     ----------
     parent, child
-        ordered crystals of one composition; oxidation states are ignored. Mirror images are not matched on each other.
+        ordered crystals of one composition; oxidation states are ignored.
     supercell
         the common cell wanted, in the vectors of the parent's primitive cell (three integers or int [3, 3], rows); it
         must contain the child's cell. Default: the child's cell, or the smallest multiple that the parent's fits into.
@@ -161,6 +164,8 @@ def match_structures(
         largest principal logarithmic strain allowed.
     max_displacement
         Angstrom; a best mapping that moves an atom further is refused. Default: any.
+    mirror
+        try the mirror image of a chiral parent too. Default: hands are kept.
     tolerance
         Angstrom, for the symmetry of both.
     seconds
@@ -176,12 +181,23 @@ def match_structures(
     same_composition(ours, theirs)
     if not (math.isfinite(max_strain) and max_strain > 0 and math.isfinite(seconds) and seconds > 0):
         raise MotifError(f"max_strain {max_strain} and seconds {seconds} must be positive numbers", where="matching")
-    clock = Clock(seconds)
+    deadline = Deadline(seconds)
     p, c = reduced(ours, tolerance), reduced(theirs, tolerance)
     multiples = math.lcm(len(p), len(c)) // len(c)
-    found = _search(p, c, multiples, max_strain, clock)
+    if multiples * len(c) > _MOST_ATOMS:
+        raise MotifError(
+            f"the smallest common cell of {len(p)} and {len(c)} atoms holds {multiples * len(c)} (at most {_MOST_ATOMS})",
+            where=ours.formula,
+            remedy="give the primitive cells, or structures whose sizes divide each other",
+        )
+    found = search(p, c, multiples, max_strain, deadline)
+    if mirror and (p.signs > 0).all() and (c.signs > 0).all():
+        other = replace(p, fractional=-p.fractional)
+        turned = search(other, c, multiples, max_strain, deadline)
+        if turned.score < found.score - 1e-6:
+            p, found = other, replace(turned, mirrored=True)
     if found.x is None:
-        raise MotifError(_no_map(p, c, multiples, max_strain, clock), where=ours.formula, remedy=_REMEDY)
+        raise MotifError(_no_map(p, c, multiples, max_strain, deadline), where=ours.formula, remedy=_REMEDY)
     out = _describe(parent, child, ours, theirs, p, c, found, supercell)
     if max_displacement is not None and out.largest > max_displacement:
         raise MotifError(
@@ -230,69 +246,16 @@ def same_composition(a: AtomArrays, b: AtomArrays) -> None:
         )
 
 
-def _no_map(p: Reduced, c: Reduced, multiples: int, limit: float, clock: Clock) -> str:
+def _no_map(p: Reduced, c: Reduced, multiples: int, limit: float, deadline: Deadline) -> str:
     ratio = np.linalg.det(c.cell) / len(c) / (np.linalg.det(p.cell) / len(p))
-    size = f"{multiples * len(c)} atoms, {multiples * len(c) // len(p)} cells of the parent"
-    if clock.over():
-        return (
-            f"no common cell ({size}) was found within {clock.seconds:g} s; volume per atom child to parent {ratio:.3f}"
-        )
-    return (
-        f"no common cell ({size}) with principal strains up to {limit:g}; volume per atom child to parent {ratio:.3f}"
-    )
-
-
-@dataclass
-class _Found:
-    score: float = math.inf
-    x: np.ndarray | None = None
-    shift: np.ndarray | None = None  # in the child's primitive fractional coordinates
-    complete: bool = True
-
-
-def _search(p: Reduced, c: Reduced, multiples: int, max_strain: float, clock: Clock) -> _Found:
-    """The best map and origin; wider strain windows are opened until no map in a wider one could be better."""
-    best = _Found()
-    spacing = (abs(np.linalg.det(p.cell)) / len(p) * abs(np.linalg.det(c.cell)) / len(c)) ** (1.0 / 6.0)
-    weight = (2.0 * spacing) ** 2
-    low = -1.0
-    for high in [*(w for w in _WINDOWS if w < max_strain), max_strain]:
-        if best.score <= weight * max(low, 0.0) ** 2:
-            break
-        for strain, x, rows in lattice_maps(p, c, multiples, low, high, clock):
-            if weight * strain**2 >= best.score - 1e-9:
-                break
-            if clock.over() and best.x is not None:
-                break
-            value, shift = _place(p, c, x, rows)
-            if weight * strain**2 + value < best.score - 1e-7:
-                best = _Found(weight * strain**2 + value, x, shift)
-        low = high
-        if clock.over():
-            best.complete = False
-            break
-    return best
-
-
-def _place(p: Reduced, c: Reduced, x: np.ndarray, rows: np.ndarray) -> tuple[float, np.ndarray]:
-    """Mean squared displacement and origin shift (child's primitive coordinates) of the best origin for a map."""
-    matrix = np.rint(rows @ x).astype(np.int64)
-    targets, numbers, home = _filled(p, matrix)
-    sources, theirs, _ = _filled(c, rows)
-    cell = rows @ c.cell
-    value, _, _, shift = best_origin(targets, sources, kinds_of(theirs, numbers), cell, home)
-    return value, shift @ rows
-
-
-def _filled(crystal: Reduced, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """fractional [N, 3] in the supercell, numbers [N], rows of the first cell."""
-    points = lattice_points(matrix)
-    fractional = (crystal.fractional[None] + points[:, None]).reshape(-1, 3) @ np.linalg.inv(matrix)
-    return fractional, np.tile(crystal.numbers, len(points)), np.arange(len(crystal))
+    size = f"{multiples * len(c)} atoms, {multiples * len(c) // len(p)} parent cells; volume ratio {ratio:.3f} per atom"
+    if deadline.over():
+        return f"no common cell ({size}) was found within {deadline.seconds:g} s"
+    return f"no common cell ({size}) has principal strains up to {limit:g}"
 
 
 def _describe(
-    parent: Any, child: Any, ours: AtomArrays, theirs: AtomArrays, p: Reduced, c: Reduced, found: _Found, supercell: Any
+    parent: Any, child: Any, ours: AtomArrays, theirs: AtomArrays, p: Reduced, c: Reduced, found: Found, supercell: Any
 ) -> StructureMatch:
     """The answer in the cells given: the domain chosen, the origin wrapped, every atom of the child's cell paired."""
     assert found.x is not None and found.shift is not None
@@ -305,7 +268,7 @@ def _describe(
     cell = matrix @ p.cell
     # a reduced basis of the common cell for minimum images; displacements are turned back at the end
     change = reduce_basis(child_matrix @ np.asarray(theirs.cell))
-    targets, numbers, _ = _filled(p, change @ matrix)
+    targets, numbers, _ = filled(p, change @ matrix)
     points = lattice_points(child_matrix)
     sources = (theirs.fractional[None] + points[:, None]).reshape(-1, 3) @ np.linalg.inv(change @ child_matrix)
     pairs = kinds_of(np.tile(theirs.numbers, len(points)), numbers)
@@ -318,8 +281,8 @@ def _describe(
     reference = (sources - start - delta) @ change  # in the common cell; equals a target modulo its lattice
     reference -= whole @ np.linalg.inv(matrix)  # another cell of the parent is as good: the origin nearest to zero
     return StructureMatch(
-        parent=parent if primitive and hasattr(parent, "lattice") else _structure(ours, p, parent),
-        child=child if hasattr(child, "lattice") else _structure(theirs, None, child),
+        parent=_primitive(parent, ours, p, found.mirrored),
+        child=child if hasattr(child, "lattice") else from_arrays(theirs),
         matrix=np.rint(matrix @ frame).astype(np.int64),
         child_matrix=child_matrix,
         origin=(origin - whole) @ frame,
@@ -332,18 +295,20 @@ def _describe(
         positions=reference,
         score=found.score,
         complete=found.complete,
+        mirrored=found.mirrored,
     )
 
 
-def _structure(arrays: AtomArrays, cell: Reduced | None, like: Any) -> Any:
+def _primitive(given: Any, arrays: AtomArrays, cell: Reduced, mirrored: bool) -> Any:
+    """The parent as a Structure: as given where that is primitive, else its reduced cell."""
     from pymatgen.core import Lattice, Structure
 
-    from motifdesk.structures.arrays import from_arrays
-
-    if cell is None or len(cell) == len(arrays):
-        return from_arrays(arrays)
-    dressed = like if hasattr(like, "lattice") else from_arrays(arrays)
-    return Structure(Lattice(cell.cell), [dressed[int(k)].species for k in cell.sites], cell.fractional)
+    dressed: Any = given if hasattr(given, "lattice") else from_arrays(arrays)
+    if len(cell) < len(arrays):
+        return Structure(Lattice(cell.cell), [dressed[int(k)].species for k in cell.sites], cell.fractional)
+    if mirrored:
+        return Structure(dressed.lattice, [site.species for site in dressed], -dressed.frac_coords)
+    return dressed
 
 
 def _domain(
@@ -367,7 +332,7 @@ def _domain(
     if np.allclose(best, x):
         return x, shift
     rows = _hermite_for(best, len(p), len(c))
-    return best, _place(p, c, best, rows)[1]
+    return best, place(p, c, best, rows)[1]
 
 
 def _hermite_for(x: np.ndarray, ours: int, theirs: int) -> np.ndarray:
@@ -397,10 +362,5 @@ def _common(x: np.ndarray, supercell: Any, named: np.ndarray, largest: int = 64)
     for index in range(1, largest + 1):
         for form in hermite_forms(index):
             if np.allclose(form @ x, np.rint(form @ x), atol=1e-6):
-                return reduce_rows(form)
+                return form
     raise MotifError("the two cells have no small common multiple", where="matching", remedy="give primitive cells")
-
-
-def reduce_rows(form: np.ndarray) -> np.ndarray:
-    """The same sublattice with short rows; the identity stays the identity."""
-    return form if round(abs(float(np.linalg.det(form)))) == 1 else form

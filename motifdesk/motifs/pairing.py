@@ -22,11 +22,13 @@ def nearest_images(delta: np.ndarray, cell: np.ndarray) -> np.ndarray:
     return np.take_along_axis(tries, squares.argmin(axis=-1)[..., None, None], axis=-2)[..., 0, :]
 
 
-def assign(targets: np.ndarray, sources: np.ndarray, kinds: list[tuple[np.ndarray, np.ndarray]], cell: Any) -> Any:
+def assign(
+    targets: np.ndarray, sources: np.ndarray, kinds: list[tuple[np.ndarray, np.ndarray]], cell: Any
+) -> np.ndarray:
     """int64 [N]: for each source atom its target, least sum of squared distances, like to like.
 
-    targets, sources: float64 [N, 3], fractional in `cell`, or Cartesian when `cell` is None. kinds: per element the rows
-    of sources and of targets.
+    targets, sources: float64 [N, 3], fractional in `cell`, or Cartesian when `cell` is None. kinds: per element the
+    rows of sources and of targets.
     """
     from scipy.optimize import linear_sum_assignment
 
@@ -55,9 +57,9 @@ def kinds_of(sources: np.ndarray, targets: np.ndarray) -> list[tuple[np.ndarray,
 def settle(
     targets: np.ndarray, sources: np.ndarray, kinds: list[tuple[np.ndarray, np.ndarray]], cell: np.ndarray, shift: Any
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Assignment [N], displacements [N, 3] (fractional, mean zero) and origin shift [3], from a first guess of the shift.
+    """Assignment [N], displacements [N, 3] (fractional, mean zero) and origin shift [3], from a first guess of it.
 
-    ``sources = targets[assignment] + shift + displacements`` modulo the lattice; assignment and shift are found in turn.
+    ``sources = targets[assignment] + shift + displacements`` modulo the lattice, found in turn.
     """
     shift = np.array(shift, dtype=float)
     permutation = assign(targets, sources - shift, kinds, cell)
@@ -81,8 +83,8 @@ def settle(
 def best_origin(
     targets: np.ndarray, sources: np.ndarray, kinds: list[tuple[np.ndarray, np.ndarray]], cell: np.ndarray, home: Any
 ) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
-    """(mean squared displacement in A^2, assignment, displacements, shift), the best over origins that lay one atom on a
-    like one.
+    """(cost, assignment, displacements, shift), the best over origins that lay one atom on a like one. The cost is the
+    mean squared displacement plus a quarter of the largest one squared, A^2.
 
     home: int64, the targets of one primitive cell: the others give the same origins up to a translation of the parent.
     """
@@ -94,7 +96,8 @@ def best_origin(
         for anchor in rows[:2] if len(sources) <= 100 else rows[:1]:
             for target in own:
                 found = settle(targets, sources, kinds, cell, sources[anchor] - targets[target])
-                value = float(((found[1] @ cell) ** 2).sum() / len(sources))
+                squares = ((found[1] @ cell) ** 2).sum(axis=1)
+                value = float(squares.mean() + squares.max() / 4.0)
                 tried += 1
                 if best is None or value < best[0] - 1e-9:
                     best = (value, *found)
