@@ -21,6 +21,7 @@ from motifdesk.structures.errors import CodecError, MotifDeskError, MotifDeskWar
 if TYPE_CHECKING:
     import torch
 
+    from motifdesk.codec.children import Children
     from motifdesk.codec.decode import Decoded
     from motifdesk.codec.follower import Follower
     from motifdesk.networks.encoder import Encoder
@@ -118,7 +119,8 @@ class Codec:
 
         Args:
             structures: ``Structure``, ``Molecule``, ``ase.Atoms`` or ``AtomArrays``, one or several.
-            motifs: also make one code per motif, read at its centre (finds the motifs first, which takes longer).
+            motifs: also make the children, one code per motif (finds the motifs first, which takes longer): from root
+                and children together :meth:`decode` needs no search.
             symmetry: fill the symmetry block (1 to 3 ms a crystal); without, it is zeros, unknown.
 
         Raises:
@@ -150,11 +152,8 @@ class Codec:
                 root[k, SYMMETRY] = blueprint_block(a.numbers, a.positions, a.cell)
         if not motifs:
             return Codes(root, (), self.version)
-        return Codes(
-            root,
-            tuple(self._at_motifs(item, features) for item, features in zip(given, atoms, strict=True)),
-            self.version,
-        )
+        trees = [self._at_motifs(item, features) for item, features in zip(given, atoms, strict=True)]
+        return Codes(root, tuple(t[0] for t in trees), self.version, tuple(t[1] for t in trees))
 
     def _checked(self, item: Any, k: int) -> AtomArrays:
         where = f"structure {k}"
@@ -211,13 +210,15 @@ class Codec:
         joined = torch.cat([atoms["aware"], atoms["blind"]], dim=1).cpu().numpy()
         return geometry, np.split(joined, np.cumsum([len(a) for a in arrays])[:-1])
 
-    def _at_motifs(self, item: Any, features: np.ndarray) -> np.ndarray:
+    def _at_motifs(self, item: Any, features: np.ndarray) -> tuple[np.ndarray, Children]:
+        from motifdesk.codec.children import children_of
         from motifdesk.motifs import find_motifs
         from motifdesk.structures.arrays import from_arrays
 
         structure = from_arrays(to_arrays(item)) if not hasattr(item, "cart_coords") else item
-        centres = [motif.centre for motif in find_motifs(structure).motifs]
-        return features[centres].astype(np.float32).reshape(-1, MOTIF_WIDTH)
+        graph = find_motifs(structure)
+        centres = [motif.centre for motif in graph.motifs]
+        return features[centres].astype(np.float32).reshape(-1, MOTIF_WIDTH), children_of(structure, graph)
 
     def _guarded(self, work: Callable[[], Any]) -> Any:
         """Run on the device; out of GPU memory is answered by the CPU, with a warning."""
@@ -249,8 +250,12 @@ class Codec:
         free_rounds: int = 8,
         max_seconds: float | None = 20.0,
         snap: float | None = None,
+        root_only: bool = False,
     ) -> list[Decoded]:
         """Structures of codes, each with its residual and whether it converged.
+
+        Codes with children are decoded from these: motifs to atoms, then refined to the root. Where that does not
+        converge, and for codes without children, the root alone is decoded from proposals.
 
         Args:
             codes: of this codec; one or several.
@@ -261,8 +266,10 @@ class Codec:
             max_proposals: corpus proposals that are refined. free_rounds: rounds of 60 random starts, 8 refined each.
             max_seconds: per structure, checked between batches; ``None``: no limit.
             snap: Angstrom; average atoms and cell over the symmetry found at this tolerance (declared, off by default).
+            root_only: leave the children aside.
         """
         from motifdesk.codec.decode import PROPOSALS, decode_one
+        from motifdesk.codec.tree import decode_tree
 
         given = self._codes(codes)
         unknown = [p for p in proposals if p not in PROPOSALS]
@@ -280,7 +287,7 @@ class Codec:
                 if progress is not None:
                     progress({**news, "index": k, "of": len(given)})
 
-            def work(code: Codes = code, tell: Callable[[dict[str, Any]], None] = tell) -> Decoded:
+            def search(code: Codes = code, tell: Callable[[dict[str, Any]], None] = tell) -> Decoded:
                 return decode_one(
                     code,
                     self._arrays,
@@ -295,6 +302,11 @@ class Codec:
                     snap=snap,
                     device=self.device,  # read when called: it changes when the GPU is out of memory
                 )
+
+            def work(code: Codes = code, search: Callable[[], Decoded] = search) -> Decoded:
+                if root_only or not code.children:
+                    return search()
+                return decode_tree(code, self._arrays, search, device=self.device)
 
             results.append(self._guarded(work))
         return results

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from motifdesk.codec.children import Children, load_arrays, save_arrays
 from motifdesk.codec.lattice import LATTICE_WIDTH
 from motifdesk.structures.errors import CodecError
 
@@ -47,11 +48,14 @@ class Codes:
         motifs: per structure float32 [m_b, 192], the encoder's invariants at its motif centres; empty arrays when
             the codes were made without motifs.
         version: identifies the weights that made the codes; other weights cannot decode them.
+        children: per structure the codes of its motifs, from which it can be decoded; empty when the codes were made
+            without motifs.
     """
 
     root: NDArray[np.float32]
     motifs: tuple[NDArray[np.float32], ...] = ()
     version: str = ""
+    children: tuple[Children, ...] = ()
 
     def __post_init__(self) -> None:
         root = np.ascontiguousarray(self.root, dtype=np.float32)
@@ -72,6 +76,8 @@ class Codes:
         motifs = tuple(self.motifs) or tuple(np.zeros((0, MOTIF_WIDTH), np.float32) for _ in root)
         if len(motifs) != len(root):
             raise CodecError(f"{len(motifs)} sets of motif codes for {len(root)} roots", where="Codes")
+        if self.children and len(self.children) != len(root):
+            raise CodecError(f"{len(self.children)} sets of children for {len(root)} roots", where="Codes")
         object.__setattr__(self, "root", root)
         object.__setattr__(self, "motifs", motifs)
 
@@ -120,7 +126,8 @@ class Codes:
                 raise IndexError(f"code {key} of {len(self)}")
             key = [int(key) % len(self)]
         index = np.arange(len(self))[key]
-        return Codes(self.root[index], tuple(self.motifs[i] for i in index), self.version)
+        children = tuple(self.children[i] for i in index) if self.children else ()
+        return Codes(self.root[index], tuple(self.motifs[i] for i in index), self.version, children)
 
     def __iter__(self) -> Iterator[Codes]:
         return (self[k] for k in range(len(self)))
@@ -148,7 +155,11 @@ class Codes:
             "motifs": np.concatenate([*self.motifs, np.zeros((0, MOTIF_WIDTH), np.float32)]),
             "motif_counts": sizes,
         }
-        data = save(tensors, metadata={"format": "motifdesk-codes-1", "weights": self.version})
+        metadata = {"format": "motifdesk-codes-1", "weights": self.version}
+        if self.children:
+            tensors |= save_arrays(self.children)
+            metadata["motif_weights"] = self.children[0].version
+        data = save(tensors, metadata=metadata)
         try:
             handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
             try:
@@ -178,7 +189,11 @@ class Codes:
                     raise CodecError("not a file of codes", where=str(path), remedy="use a file written by Codes.save")
                 sizes, flat = file.get_tensor("motif_counts"), file.get_tensor("motifs")
                 parts = tuple(np.split(flat, np.cumsum(sizes)[:-1]))
-                return cls(file.get_tensor("root"), parts, metadata.get("weights", ""))
+                children: tuple[Children, ...] = ()
+                if "child_counts" in file.keys():
+                    flat = {name: file.get_tensor(name) for name in file.keys() if name.startswith("child_")}
+                    children = load_arrays(flat, metadata.get("motif_weights", ""))
+                return cls(file.get_tensor("root"), parts, metadata.get("weights", ""), children)
         except (OSError, SafetensorError) as error:
             raise CodecError(
                 f"cannot read the codes ({error})", where=str(path), remedy="use a file written by Codes.save"
@@ -191,4 +206,6 @@ def concatenate(codes: Sequence[Codes]) -> Codes:
         raise CodecError("no codes to join", where="concatenate")
     for code in codes[1:]:
         code.check_version(codes[0].version)
-    return Codes(np.concatenate([c.root for c in codes]), tuple(m for c in codes for m in c.motifs), codes[0].version)
+    children = tuple(child for c in codes for child in c.children) if all(c.children for c in codes) else ()
+    root = np.concatenate([c.root for c in codes])
+    return Codes(root, tuple(m for c in codes for m in c.motifs), codes[0].version, children)

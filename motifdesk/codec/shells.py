@@ -1,4 +1,4 @@
-"""The shells that a structure's code tree is made of: every motif as a centre with its neighbours, every atom covered."""
+"""The shells that a code tree is made of: every motif as a centre with its neighbours, every atom covered."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ def shells_of(structure: Any, graph: MotifGraph | None = None) -> list[Shell]:
 
 
 def _shell(arrays: AtomArrays, centre: int, ligands: Any, motif: int) -> Shell:
-    sites = np.array([x.site for x in ligands], dtype=np.int64)
-    images = np.array([x.image for x in ligands], dtype=np.int64).reshape(-1, 3)
+    sites: np.ndarray = np.array([x.site for x in ligands], dtype=np.int64)
+    images: np.ndarray = np.array([x.image for x in ligands], dtype=np.int64).reshape(-1, 3)
     offsets = arrays.positions[sites] - arrays.positions[centre]
     if arrays.cell is not None:
         offsets = offsets + images @ arrays.cell

@@ -99,7 +99,7 @@ def pack(clusters: Iterable[Sequence], largest: int = 14, dtype: torch.dtype = t
 
 
 def from_flat(counts: np.ndarray, numbers: np.ndarray, offsets: np.ndarray, largest: int = 14) -> Clusters:
-    """Padded arrays of flat columns ``counts [S]``, ``numbers [sum]``, ``offsets [sum, 3]``; unchecked, for data files."""
+    """Padded arrays of flat columns ``counts [S]``, ``numbers [sum]``, ``offsets [sum, 3]``, unchecked."""
     count = np.asarray(counts, dtype=np.int64)
     slot = np.arange(largest)
     real = slot < count[:, None]
