@@ -25,6 +25,10 @@ _HOME = {
     "find_motifs": "motifdesk.motifs",
     "distortion_modes": "motifdesk.motifs",
     "distort": "motifdesk.motifs",
+    "crystal_modes": "motifdesk.motifs",
+    "build": "motifdesk.topologies",
+    "families": "motifdesk.topologies",
+    "enumerate_members": "motifdesk.topologies",
     "load_codec": "motifdesk.codec",
     "load_atlas": "motifdesk.atlas",
     "Session": "motifdesk.session",
@@ -40,6 +44,7 @@ if TYPE_CHECKING:  # the same table for type checkers and editors
     from motifdesk.atlas import load_atlas as load_atlas
     from motifdesk.codec import load_codec as load_codec
     from motifdesk.desk import Desk as Desk
+    from motifdesk.motifs import crystal_modes as crystal_modes
     from motifdesk.motifs import distort as distort
     from motifdesk.motifs import distortion_modes as distortion_modes
     from motifdesk.motifs import find_motifs as find_motifs
@@ -51,6 +56,9 @@ if TYPE_CHECKING:  # the same table for type checkers and editors
     from motifdesk.structures.errors import MotifDeskError as MotifDeskError
     from motifdesk.structures.errors import MotifDeskWarning as MotifDeskWarning
     from motifdesk.structures.testing import assert_roundtrip as assert_roundtrip
+    from motifdesk.topologies import build as build
+    from motifdesk.topologies import enumerate_members as enumerate_members
+    from motifdesk.topologies import families as families
 
 
 def __getattr__(name: str) -> Any:

@@ -6,6 +6,7 @@
 >>> distorted = distort(structure, {modes[0]: 0.05}, graph=graph)
 """
 
+from .crystal_modes import CrystalMode, CrystalModes, crystal_modes
 from .distorting import Distorted, Distorter, distort
 from .finding import find_motifs
 from .graph import Ligand, Link, Motif, MotifGraph, Unit
@@ -15,6 +16,8 @@ from .valence import bond_valence_sums
 
 __all__ = [
     "Contact",
+    "CrystalMode",
+    "CrystalModes",
     "Distorted",
     "Distorter",
     "Ligand",
@@ -25,6 +28,7 @@ __all__ = [
     "MotifGraph",
     "Unit",
     "bond_valence_sums",
+    "crystal_modes",
     "distort",
     "distortion_modes",
     "find_motifs",
