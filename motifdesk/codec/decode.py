@@ -31,7 +31,7 @@ from motifdesk.structures.errors import CodecError
 if TYPE_CHECKING:
     from pymatgen.core import Molecule, Structure
 
-_ROUNDS = 8  # of symmetric starts
+_ROUNDS = 24  # of symmetric starts
 _FEW = 9  # free coordinates up to which the blueprint's starts come before the corpus
 PROPOSALS = ("corpus", "symmetry", "free")
 
@@ -152,7 +152,9 @@ def _decode(
             search.exchange(arrays)
         search.finish_pending(keep=4, steps=30)
     if blueprint is not None:
-        for _ in range(_ROUNDS):
+        for _ in range(_ROUNDS if blueprint.free else 1):
+            if max_seconds is not None and time.perf_counter() - started > 0.8 * max_seconds:
+                break  # the rest of the time for those that it misleads
             search.symmetric(blueprint)
     if "free" in proposals:
         for k in range(free_rounds):

@@ -123,12 +123,8 @@ class OrbitMap:
 
         slopes = [part[1] for part in parts if part[1] is not None]
         terms = [part[3] for part in parts if part[3] is not None]
-        return (
-            torch.cat([part[0] for part in parts]),
-            torch.cat(slopes) if slopes else None,
-            torch.cat([part[2] for part in parts]),
-            torch.cat(terms) if terms else None,
-        )
+        code, cost = torch.cat([part[0] for part in parts]), torch.cat([part[2] for part in parts])
+        return code, torch.cat(slopes) if slopes else None, cost, torch.cat(terms) if terms else None
 
     def _evaluate(self, t: Tensor, jacobian: bool) -> tuple[Tensor, Tensor | None, Tensor, Tensor | None]:
         b, n, c = len(t), len(self.orbits.numbers), len(self._first)
@@ -198,11 +194,12 @@ class OrbitMap:
         """Invariants [B, C, D] of the orbits and their derivatives [B, C, P, D]; see ``GeometryMap._tower``."""
         m, (w1, w2, b2) = self.map, layers
         delta = m.arrays.delta
-        invariants, derivatives = [], []
+        invariants: list[Tensor] = []
+        derivatives: list[Tensor] = []
         for degree, mix in enumerate(mixes):
             span = m._features[degree]
-            part = sums[:, :, span].unflatten(-1, (-1, 2 * degree + 1))
-            tensor = torch.einsum("isnm,snk->ikm", part, mix)
+            part = sums[:, :, span].unflatten(-1, (2 * degree + 1, -1))
+            tensor = torch.einsum("ismn,snk->ikm", part, mix)
             if degree == 0:
                 invariants.append(tensor[..., 0])
                 factor = torch.ones_like(tensor)
@@ -211,12 +208,9 @@ class OrbitMap:
                 invariants.append(root - delta**0.5)
                 factor = tensor / ((2 * degree + 1) * root[..., None])
             if slopes is not None:
-                total = None
-                for s in range(len(mix)):
-                    fold = (mix[s][None, :, None, :] * factor.mT[:, None, :, :]).flatten(1, 2)
-                    piece = slopes[:, s, :, span] @ fold
-                    total = piece if total is None else total + piece
-                derivatives.append(total)
+                folds = [(part[None, None, :, :] * factor.mT[:, :, None, :]).flatten(1, 2) for part in mix]
+                pieces = [slopes[:, s, :, span] @ fold for s, fold in enumerate(folds)]
+                derivatives.append(torch.stack(pieces).sum(0) if len(pieces) > 1 else pieces[0])
         assert len(mixes) == LMAX + 1
         inner = (torch.cat(invariants, -1) @ w1.T).unflatten(0, (batch, -1)) + bias
         gate = torch.sigmoid(inner)

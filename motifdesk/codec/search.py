@@ -147,7 +147,7 @@ class Search:
         if residual > 1e-6:  # a distortion is left: its derivative vanishes where the symmetry is exact
             positions = positions + self.rng.normal(scale=0.5 * _JITTER, size=positions.shape)
         if blueprint.multiple == 1:
-            self._finish((residual, *blueprint.whole(positions, cell), source), 15)
+            self._finish((residual, *blueprint.whole(positions, cell), source), 15, tolerance=1e-10)
             return
         # of a cell that is not primitive only the primitive part is refined
         small = GeometryMap(self.arrays, blueprint.orbits.numbers, dtype=torch.float64, device=self.device)
@@ -159,7 +159,7 @@ class Search:
             self.target,
             lattice=LatticeTarget(block),
             steps=15,
-            tolerance=1e-12,
+            tolerance=1e-10,
         )
         assert made.cells is not None
         whole = blueprint.whole(made.positions[0].cpu().numpy(), made.cells[0].cpu().numpy())
@@ -175,7 +175,9 @@ class Search:
             self._tell("finish")
         self.pending = []
 
-    def _finish(self, item: tuple[float, np.ndarray, np.ndarray | None, str], steps: int) -> None:
+    def _finish(
+        self, item: tuple[float, np.ndarray, np.ndarray | None, str], steps: int, tolerance: float = 1e-12
+    ) -> None:
         _, positions, cell, source = item
         made = refine(
             self.exact,
@@ -184,7 +186,7 @@ class Search:
             self.target,
             lattice=self.lattice,
             steps=steps,
-            tolerance=1e-12,
+            tolerance=tolerance,
         )
         self._offer(
             (

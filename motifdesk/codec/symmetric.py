@@ -22,6 +22,9 @@ from motifdesk.codec.radii import COVALENT_RADII
 
 # free coordinates up to, starts drawn, starts refined
 _EFFORT = ((1, 32, 4), (3, 96, 8), (9, 256, 16), (1000, 384, 24))
+_GROUPS = 16  # of variations in a round, each with orbits of its own
+_ENDS = 6  # ends that are varied
+_TRIES = 6  # places tried for an orbit
 _ROOM = 0.75  # of the sum of covalent radii: places of a random start with more room are all alike
 
 
@@ -44,7 +47,7 @@ class BlueprintSearch:
         self.map = OrbitMap(arrays, self.orbits, self.cell, device=device)
         self.target = torch.from_numpy(np.asarray(goal.geometry)).to(self.map.device, self.map.dtype)
         self.rng = np.random.default_rng([seed, 17])
-        self.rounds = 0
+        self.ends: list[tuple[float, np.ndarray]] = []  # of earlier rounds, best first
 
     @property
     def free(self) -> int:
@@ -61,10 +64,10 @@ class BlueprintSearch:
         return f"symmetry, space group {self.blueprint.number}"
 
     def start(self, trials: int, keep: int) -> np.ndarray:
-        """The ``keep`` of ``trials`` random free coordinates whose codes are nearest: float [<= keep, P]."""
+        """The ``keep`` of ``trials`` starts whose codes are nearest: free coordinates float [<= keep, P]."""
         if not self.free:
             return np.zeros((1, 0))
-        t = self._random(trials)
+        t = self._random(trials) if not self.ends else np.concatenate([self._random(trials // 4), self._varied(trials)])
         codes, _, cost, _ = self.map(torch.from_numpy(t).to(self.map.device, self.map.dtype))
         distance = ((codes - self.target).square().mean(-1).double() + cost).cpu().numpy()
         codes_np = codes.cpu().numpy()
@@ -76,34 +79,61 @@ class BlueprintSearch:
                     break
         return t[chosen]
 
-    def _random(self, trials: int) -> np.ndarray:
-        """Free coordinates [M, P], orbit by orbit where there is room (the best of six places)."""
+    def _varied(self, trials: int) -> np.ndarray:
+        """The best ends so far with one to three orbits placed anew, or the places of two elements exchanged [M, P]."""
+        o = self.orbits
+        loose = [c for c, span in enumerate(o.span) if span.stop > span.start]
+        letters = [letter for _, letter, count in self.blueprint.sites for _ in range(count)]
+        pairs = [
+            (a, b)
+            for a, b in itertools.combinations(loose, 2)
+            if letters[a] == letters[b] and o.numbers[o.first[a]] != o.numbers[o.first[b]]
+        ]
+        made = []
+        for _ in range(_GROUPS):
+            base = self.ends[int(len(self.ends) * self.rng.random() ** 2)][1].copy()
+            if pairs and self.rng.random() < 0.4:
+                for k in self.rng.permutation(len(pairs))[: int(self.rng.integers(1, 3))]:
+                    a, b = (o.span[c] for c in pairs[k])
+                    base[a], base[b] = base[b].copy(), base[a].copy()
+                made.append(base[None])
+                if self.rng.random() < 0.5:
+                    continue
+            moving = self.rng.permutation(loose)[: int(self.rng.integers(1, 4))].tolist()
+            made.append(self._random(trials // _GROUPS, base, moving))
+        return np.concatenate(made)
+
+    def _random(self, trials: int, base: np.ndarray | None = None, moving: list[int] | None = None) -> np.ndarray:
+        """Free coordinates [M, P], orbit by orbit where there is room (the best of six places).
+
+        With ``base`` [P] only the orbits ``moving`` are placed, among the others as they are.
+        """
         o, radii = self.orbits, COVALENT_RADII[self.orbits.numbers]
-        t = np.zeros((trials, o.free))
+        t = np.zeros((trials, o.free)) if base is None else np.repeat(base[None], trials, axis=0)
         metric_cell, _ = niggli_cell(self.cell)
         change = self.cell @ np.linalg.inv(metric_cell)  # fractional coordinates in the reduced cell
         images = (np.array(list(itertools.product((-1, 0, 1), repeat=3))) @ metric_cell).astype(np.float32)
         order = sorted(range(len(o.first)), key=lambda c: (o.span[c].stop > o.span[c].start, self.rng.random()))
         placed: list[int] = []
+        if moving is not None:
+            order = moving
+            placed = np.flatnonzero(~np.isin(o.orbit, moving)).tolist()
         for c in order:
             rows = np.flatnonzero(o.orbit == c)
             span = o.span[c]
             if span.stop > span.start:
-                tries = 6
-                options = self.rng.random((tries, trials, span.stop - span.start))
+                options = self.rng.random((_TRIES, trials, span.stop - span.start))
                 x = np.einsum("nkp,smp->smnk", o.linear[rows][:, :, span], options) + o.place[rows]
                 others = np.einsum("nkp,mp->mnk", o.linear[placed], t) + o.place[placed]
-                room = np.full((tries, trials), np.inf)
-                groups = [(np.broadcast_to(others, (tries, *others.shape)), radii[placed])]
+                room = np.full((_TRIES, trials), np.inf)
+                groups = [(np.broadcast_to(others, (_TRIES, *others.shape)), radii[placed])]
                 groups.append((x[:, :, 1:], radii[rows[1:]]))
                 for points, r in groups:
                     if points.shape[2]:
                         difference = (points - x[:, :, :1]) @ change
                         near = ((difference - np.rint(difference)) @ metric_cell).astype(np.float32)
-                        squared = (
-                            np.square(near).sum(-1)[..., None] + 2.0 * near @ images.T + np.square(images).sum(-1)
-                        ).min(-1)
-                        ratio = np.sqrt(squared.clip(min=0.0)) / (r + radii[rows[0]])
+                        squared = np.square(near).sum(-1)[..., None] + 2.0 * near @ images.T + np.square(images).sum(-1)
+                        ratio = np.sqrt(squared.min(-1).clip(min=0.0)) / (r + radii[rows[0]])
                         room = np.minimum(room, ratio.min(-1))
                 best = room.clip(max=_ROOM).argmax(0)  # the first with enough room, else the roomiest
                 t[:, span] = options[best, np.arange(trials)]
@@ -168,8 +198,10 @@ class BlueprintSearch:
         trials, keep = next((n, k) for most, n, k in _EFFORT if self.free <= most)
         starts = self.start(trials, keep)
         ends, residual = self.refine(starts)
-        self.rounds += 1
-        return [(t, float(r)) for t, r in zip(ends, residual, strict=True) if np.isfinite(r)], len(starts)
+        made = [(t, float(r)) for t, r in zip(ends, residual, strict=True) if np.isfinite(r)]
+        if self.free:
+            self.ends = sorted(self.ends + [(r, t) for t, r in made[:4]], key=lambda item: item[0])[:_ENDS]
+        return made, len(starts)
 
     def crystal(self, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(positions [n, 3], cell [3, 3]) at free coordinates [P], Cartesian, in the primitive cell as decoded."""
