@@ -52,8 +52,9 @@ class Slider {
     this.number = element("input", { type: "number", ...common, "aria-label": `${spec.label}, numeric` });
     this.name = element("span", { class: "md-name", title: spec.hint || spec.label }, spec.label);
     this.tag = element("span", { class: "md-irrep" }, spec.irrep || "");
+    this.lead = element("span", { class: "md-lead" });
     this.zero = element("button", { type: "button", class: "md-zero", title: `Reset ${spec.label}`, "aria-label": `Reset ${spec.label}` }, "↺");
-    this.node = element("div", { class: "md-slider" }, this.tag, this.name, this.number, this.zero, this.range);
+    this.node = element("div", { class: "md-slider" }, this.tag, this.name, this.lead, this.number, this.zero, this.range);
     this.node.dataset.key = spec.key;
     this.spec = spec;
     this.range.addEventListener("pointerdown", () => { this.pointer = true; this.busy = true; });
@@ -64,6 +65,14 @@ class Slider {
     this.number.addEventListener("change", () => this.exact(Number(this.number.value)));
     this.zero.addEventListener("click", () => this.exact(spec.rest));
     this.set(spec.value);
+  }
+
+  // the space group this handle leads to; known a moment after the pick
+  leads(tag) {
+    this.lead.textContent = tag?.text ? (tag.same ? tag.text : `→ ${tag.text}`) : "";
+    this.lead.title = tag?.title ?? "";
+    this.lead.classList.toggle("md-same", Boolean(tag?.same));
+    this.name.title = [this.spec.hint || this.spec.label, tag?.title].filter(Boolean).join("; ");
   }
 
   show(value) {
@@ -173,18 +182,27 @@ const PANELS = {
   handles(el, link, signal) {
     const motif = select("Picked motif", [["", "pick a motif …"]], "", (v) => link.send({ op: "pick", kind: v === "" ? "none" : "motif", motif: v === "" ? null : Number(v) }));
     const scope = segmented("What the handles act on", [["motif", "motif", "Act on the picked motif alone"], ["orbit", "orbit", "Act on the motif and its symmetry equivalents"], ["all", "all", "Act on every motif of this kind"]], (v) => link.send({ op: "scope", scope: v }));
+    const pattern = segmented("Pattern of the handles over the motifs", [["uniform", "uniform", "Every motif the same way"], ["alternating", "alternating", "Linked motifs opposite ways, as in an antiferro order"]], (v) => link.send({ op: "pattern", value: v }));
+    const symmetry = segmented("Symmetry while a handle is moved", [["free", "free", "The symmetry is what comes of it"], ["request", "keep", "Keep exactly what the request leaves standing"], ["break", "break", "Take the cheapest response, however low its symmetry"]], (v) => link.send({ op: "symmetry", value: v }));
+    const choices = element("div", { class: "md-choices" }, element("span", { class: "md-choice" }, "symmetry", symmetry.node), element("span", { class: "md-choice md-choice-pattern" }, "pattern", pattern.node));
     const reset = button("Reset", "Reset all handles to zero", () => link.send({ op: "reset" }));
     const list = element("div", { class: "md-modes" });
     const empty = element("p", { class: "md-hint" }, "Click a polyhedron in the structure, or choose a motif above. Its distortion modes appear here.");
     const notes = element("div", { class: "md-notes", role: "status", "aria-live": "polite" });
     const cell = element("div", { class: "md-modes" });
     const open = new Map([["stretch", true], ["bend", true], ["rotation", false]]);
-    el.append(element("div", { class: "md-bar" }, element("h3", {}, "Handles"), element("span", { class: "md-grow" }), reset), element("div", { class: "md-pickbar" }, motif, scope.node), element("div", { class: "md-scroll" }, list, empty, cell), notes);
+    el.append(element("div", { class: "md-bar" }, element("h3", {}, "Handles"), element("span", { class: "md-grow" }), reset), element("div", { class: "md-pickbar" }, motif, scope.node), choices, element("div", { class: "md-scroll" }, list, empty, cell), notes);
     let sliders = new Map();
     let shape = null;
+    const lead = (tags) => { for (const [key, slider] of sliders) slider.leads(tags?.[key]); };
+    link.on("outlook", lead, signal);
     link.on("handles", (h) => {
       fill(motif, [["", "pick a motif …"], ...(h.motifs ?? [])], h.motif ?? "");
       scope.set(h.scope);
+      pattern.set(h.pattern);
+      symmetry.set(h.symmetry);
+      choices.style.display = h.crystal && h.groups?.length ? "" : "none";
+      pattern.node.parentElement.style.display = h.patterns ? "" : "none";
       reset.disabled = !h.moved;
       const specs = (h.groups ?? []).flatMap((g) => g.sliders);
       const now = JSON.stringify([h.groups?.map((g) => [g.name, g.sliders.map((s) => [s.key, s.label, s.min, s.max])]), h.cell?.map((s) => [s.key])]);
@@ -200,6 +218,7 @@ const PANELS = {
         cell.replaceChildren(...(h.cell?.length ? [element("details", { open: true, class: "md-group" }, element("summary", {}, "Cell"), ...h.cell.map(make))] : []));
       }
       for (const s of [...specs, ...(h.cell ?? [])]) { const slider = sliders.get(s.key); if (slider) { slider.spec = s; slider.set(s.value); } }
+      lead(link.get("outlook"));
       empty.style.display = specs.length ? "none" : "";
       if (h.hint) empty.textContent = h.hint;
       notes.replaceChildren(...(h.notes ?? []).map((n) => element("p", {}, n)));

@@ -18,8 +18,15 @@ from typing import TYPE_CHECKING, Any
 from motifdesk.session.gesture import Gesture
 from motifdesk.session.history import Edit, History, Node
 from motifdesk.session.map_workers import Decode, Drag
+from motifdesk.session.picking import KEEP, choose
 from motifdesk.session.services import Services
-from motifdesk.session.state import SCOPES, Change, Reference, Selection, State, frozen_mapping
+from motifdesk.session.state import (
+    Change,
+    Reference,
+    Selection,
+    State,
+    frozen_mapping,
+)
 from motifdesk.session.workers import Distort, Draft, SetStructure, Strain, Substitute, Symmetrize, Worker
 from motifdesk.structures.errors import MotifDeskError, SessionError
 
@@ -32,7 +39,6 @@ WORKERS: dict[str, type[Worker]] = {
     w.kind: w for w in (Distort, Strain, Substitute, SetStructure, Symmetrize, Drag, Decode)
 }
 
-_KEEP: Any = object()
 _WARM_REFERENCES = 6
 
 
@@ -106,31 +112,19 @@ class Engine:
         return unsubscribe
 
     def select(
-        self, motif: int | Motif | None = _KEEP, scope: str | None = None, atoms: Iterable[int] | None = None
+        self,
+        motif: int | Motif | None = KEEP,
+        scope: str | None = None,
+        atoms: Iterable[int] | None = None,
+        *,
+        pattern: str | None = None,
+        symmetry: str | None = None,
     ) -> State:
-        """Pick a motif (index, Motif or None), the scope of its handles, and atoms; what is not named stays."""
+        """Pick a motif (index, Motif or None), the scope, pattern and symmetry of its handles (see `Selection`), and
+        atoms; what is not named stays. A pattern that a newly picked motif cannot have falls back to "uniform".
+        """
         current = self._state
-        pick = current.selection
-        index: Any = pick.motif
-        if motif is not _KEEP:
-            index = getattr(motif, "index", motif)
-            if index is not None:
-                graph = current.reference.require_graph()
-                number = -1 if isinstance(index, bool) or not hasattr(index, "__index__") else int(index)
-                if not 0 <= number < len(graph.motifs):
-                    raise SessionError(
-                        f"there is no motif {index!r}", where="select", remedy=f"choose 0 ... {len(graph.motifs) - 1}"
-                    )
-                index = number
-        if scope is not None and scope not in SCOPES:
-            raise SessionError(f"unknown scope {scope!r}", where="select", remedy=f"choose one of {', '.join(SCOPES)}")
-        chosen = pick.atoms
-        if atoms is not None:
-            chosen = tuple(int(a) for a in atoms)
-            count = len(current.arrays.numbers)
-            if any(not 0 <= a < count for a in chosen):
-                raise SessionError(f"no such atom in {chosen}", where="select", remedy=f"choose 0 ... {count - 1}")
-        selection = Selection(index, scope or pick.scope, chosen)
+        selection = choose(current, motif, scope, atoms, pattern, symmetry)
         with self._lock:
             node = self._history[self._history.current]
             if self._state.reference is current.reference:

@@ -14,6 +14,7 @@ from motifdesk.structures.arrays import element_symbols
 if TYPE_CHECKING:
     from motifdesk.motifs import Motif, MotifGraph
 
+_MOST_GRAPHS = 3
 VALENCE_OFF = 0.5
 """Valence units by which a bond-valence sum may miss the oxidation state before the verdict mentions it."""
 
@@ -145,13 +146,21 @@ def current_graph(state: State) -> MotifGraph | None:
         return state.graph
     from motifdesk.motifs import find_motifs
 
-    try:
-        return find_motifs(state.structure)
-    except Exception:  # a read-out must not take the desk down; the contacts tell what is wrong
-        return None
+    memory = state.reference.scratch.setdefault("graphs", {})
+    known = memory.get(id(state.arrays))
+    if known is None or known[0] is not state.arrays:
+        try:
+            found = find_motifs(state.structure)
+        except Exception:  # a read-out must not take the desk down; the contacts tell what is wrong
+            found = None
+        while len(memory) >= _MOST_GRAPHS:
+            memory.pop(next(iter(memory)))
+        known = memory[id(state.arrays)] = (state.arrays, found)  # the arrays too: an id is a name while they live
+    return known[1]
 
 
-def _named(state: State, site: int) -> str:
+def named(state: State, site: int) -> str:
+    """Symbol and index of a site: "Ir8"."""
     return f"{element_symbols()[state.arrays.numbers[site]]}{site}"
 
 
@@ -177,7 +186,7 @@ def picked_valence(sheet: Sheet, state: State, motif: Motif, lengths: np.ndarray
                 return
             total += one
     expected = abs(graph.oxidation[centre])
-    label = f"Bond valence of {_named(state, centre)} (expected {expected:g})"
+    label = f"Bond valence of {named(state, centre)} (expected {expected:g})"
     sheet.number("valence", label, total, 2, "v.u.", "move", abs(total - expected) > VALENCE_OFF)
 
 
@@ -200,4 +209,4 @@ def valence_rows(sheet: Sheet, state: State) -> None:
         many = sum(abs(d) > VALENCE_OFF for d in off.values())
         more = f" ({many - 1} more sites are off by over {VALENCE_OFF})" if many > 1 else ""
         expected = abs(graph.oxidation[worst])
-        sheet.object(f"the bond valence of {_named(state, worst)} is {sums[worst]:.2f}, {expected:g} expected{more}")
+        sheet.object(f"the bond valence of {named(state, worst)} is {sums[worst]:.2f}, {expected:g} expected{more}")

@@ -15,6 +15,7 @@ import numpy as np
 
 from motifdesk.session.contacts import TOO_SHORT, contacts
 from motifdesk.session.motif_readouts import Row, Sheet, motif_rows, shape_rows, valence_rows
+from motifdesk.session.network_readouts import cost_rows, neighbour_rows
 from motifdesk.session.services import Services
 from motifdesk.session.state import State
 from motifdesk.structures.errors import MotifDeskError, SessionError
@@ -143,7 +144,9 @@ def _release(sheet: Sheet, state: State, services: Services) -> None:
                 continue  # atoms on one site have no space group; the contacts say so
             label = f"Space group within {tolerance:g} Å"
             sheet.text(f"space_group_{tolerance:g}", label, f"{group.symbol} ({group.number})", "release")
+    cost_rows(sheet, state)
     shape_rows(sheet, state)
+    neighbour_rows(sheet, state)
     valence_rows(sheet, state)
     latent = state.latent
     if not latent.stale:

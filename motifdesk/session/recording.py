@@ -21,7 +21,9 @@ import numpy as np
 from motifdesk.session.history import Edit, History, Node
 from motifdesk.session.services import base_versions
 from motifdesk.session.state import (
+    PATTERNS,
     SCOPES,
+    SYMMETRIES,
     Latent,
     Reference,
     Selection,
@@ -109,6 +111,8 @@ def _node_to_json(node: Node) -> dict[str, Any]:
             "motif": state.selection.motif,
             "scope": state.selection.scope,
             "atoms": list(state.selection.atoms),
+            "pattern": state.selection.pattern,
+            "symmetry": state.selection.symmetry,
         },
         "base": state.base,
         "amplitudes": dict(state.amplitudes),
@@ -171,13 +175,19 @@ def _node_from_json(data: Mapping[str, Any], states: Mapping[int, State], source
         if base != number:
             raise ValueError(f"node {number} does not fit its base")
     pick = data["selection"]
-    if pick["scope"] not in SCOPES:
-        raise ValueError(f"unknown scope {pick['scope']!r}")
+    # files written before there were patterns have none
+    words = pick["scope"], pick.get("pattern", "uniform"), pick.get("symmetry", "free")
+    for word, known in zip(words, (SCOPES, PATTERNS, SYMMETRIES), strict=True):
+        if word not in known:
+            raise ValueError(f"unknown word {word!r} in a selection")
     state = State(
         arrays=arrays,
         reference=reference,
         selection=Selection(
-            None if pick["motif"] is None else int(pick["motif"]), pick["scope"], tuple(int(a) for a in pick["atoms"])
+            None if pick["motif"] is None else int(pick["motif"]),
+            words[0],
+            tuple(int(a) for a in pick["atoms"]),
+            *words[1:],
         ),
         amplitudes=frozen_mapping({str(k): float(v) for k, v in data["amplitudes"].items()}),
         base=base,
@@ -186,6 +196,7 @@ def _node_from_json(data: Mapping[str, Any], states: Mapping[int, State], source
         label=edit.name,
         achieved=frozen_mapping({str(k): float(v) for k, v in data["achieved"].items()}),
         cost=tuple(float(c) for c in data["cost"]),
+        keep=edit.parameters.get("keep", "free") if edit.kind == "distort" else "free",
         notes=tuple(str(n) for n in data["notes"]),
     )
     return Node(number, parent, edit, state, (), data["forward"])

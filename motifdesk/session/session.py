@@ -13,6 +13,7 @@ from motifdesk.session.compare import Comparison, compare
 from motifdesk.session.engine import Engine
 from motifdesk.session.history import Edit, History
 from motifdesk.session.map_workers import located
+from motifdesk.session.outlook import leads_to
 from motifdesk.session.readouts import Readouts, readouts
 from motifdesk.session.recording import from_json, read_json, to_json, write_json
 from motifdesk.session.replay import Replay, replay
@@ -22,6 +23,7 @@ from motifdesk.structures.errors import MotifDeskError
 
 if TYPE_CHECKING:
     from motifdesk.motifs import Mode
+    from motifdesk.structures.symmetry import SpaceGroup
 
 
 class Session(Engine):
@@ -55,9 +57,19 @@ class Session(Engine):
 
     # ------------------------------------------------------------------------------------------------ gestures
 
-    def distort(self, amplitudes: Mapping[str | Mode, float]) -> State:
-        """Set mode amplitudes {mode or key: Angstrom}, absolute relative to the base structure, as one edit."""
-        return self._edit("distort", (amplitudes,), {})
+    def distort(self, amplitudes: Mapping[str, float] | Mapping[str | Mode, float], *, keep: Any = None) -> State:
+        """Set mode amplitudes {mode or key: Angstrom}, absolute relative to the base structure, as one edit.
+
+        ``keep``: "free" (the symmetry is what comes of it), "request" (exactly what the request leaves standing is
+        kept), "break" (the cheapest response, however low its symmetry), or a subgroup to keep: ``Operations`` of
+        ``motifdesk.motifs.subgroups`` or a pair (rotations [G, 3, 3], translations [G, 3]). None: as picked.
+        """
+        return self._edit("distort", (amplitudes,), {"keep": keep})
+
+    def leads_to(self, mode: str | Mode) -> SpaceGroup | None:
+        """The space group that turning `mode` on leads to, from the committed design (see
+        :func:`motifdesk.session.outlook.leads_to`); None for molecules and where no search converges."""
+        return leads_to(self.committed, mode)
 
     def strain(self, matrix: Any = None, *, volume: float | None = None) -> State:
         """Strain the cell by a matrix eta [3, 3] (cell rows become cell (1 + eta)) or scale its volume."""

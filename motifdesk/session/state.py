@@ -7,6 +7,7 @@ selection and amplitudes of the same instant.
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from motifdesk.session.history import Edit
 
 SCOPES = ("motif", "orbit", "all")
+PATTERNS = ("uniform", "alternating")
+SYMMETRIES = ("free", "request", "break")
+
+
+_MOST_DISTORTERS = 4
 
 
 def frozen_mapping(mapping: Mapping[Any, Any] | None = None) -> Mapping[Any, Any]:
@@ -38,12 +44,17 @@ class Selection:
     atoms.
 
     ``scope`` is "motif" (this one), "orbit" (its symmetry-equivalent motifs) or "all" (every motif of the same kind).
-    ``atoms`` are site indices. A click is not a step of the history; see :meth:`Session.select`.
+    ``pattern``: "uniform" (all alike) or "alternating" (linked motifs get opposite signs; where the cell allows it, see
+    :func:`motifdesk.session.patterns.alternating`). ``symmetry``: what handles do to it: "free" (as it comes),
+    "request" (exactly what the request leaves standing is kept) or "break" (the cheapest response, however low its
+    symmetry). ``atoms`` are site indices. A click is not a step of the history; see :meth:`Session.select`.
     """
 
     motif: int | None = None
     scope: str = "motif"
     atoms: tuple[int, ...] = ()
+    pattern: str = "uniform"
+    symmetry: str = "free"
 
 
 @dataclass(frozen=True)
@@ -86,8 +97,8 @@ class Reference:
         self._lock = threading.RLock()
         self._graph: MotifGraph | None = None
         self._graph_error: MotifDeskError | None = None
-        self._distorter: Any = None
-        self._modes: dict[tuple[int, str], tuple[Mode, ...]] = {}
+        self._distorters: dict[str, Any] = {}
+        self._modes: dict[tuple[int, str, str], tuple[Mode, ...]] = {}
         self.scratch: dict[Any, Any] = {}
         """Caches of the read-outs that hold for this bond topology (permutations of shape measures, ...)."""
 
@@ -130,27 +141,51 @@ class Reference:
 
     @property
     def distorter(self) -> Any:
-        """The cached :class:`motifdesk.motifs.Distorter` of the reference."""
+        """The cached :class:`motifdesk.motifs.Distorter` of the reference that leaves the symmetry free."""
+        return self.distorter_that("free")
+
+    def distorter_that(self, keep: Any) -> Any:
+        """The distorter (cached) that treats the symmetry as ``keep`` says: "free", "request", "break", or
+        {"rotations": [G, 3, 3], "translations": [G, 3]}, a subgroup to keep exactly."""
+        name = keep if isinstance(keep, str) else json.dumps(keep, sort_keys=True)
         with self._lock:
-            if self._distorter is None:
+            if name not in self._distorters:
                 from motifdesk.motifs import Distorter
 
                 graph = self.require_graph()
-                self._distorter = Distorter(graph.structure, graph)
-            return self._distorter
+                wanted: dict[str, Any] = {}
+                if keep != "free":
+                    wanted["keep"] = keep if isinstance(keep, str) else (keep["rotations"], keep["translations"])
+                while len(self._distorters) >= _MOST_DISTORTERS:
+                    self._distorters.pop(next(iter(self._distorters)))
+                self._distorters[name] = Distorter(graph.structure, graph, **wanted)
+            return self._distorters[name]
 
-    def modes(self, motif: int | None, scope: str) -> tuple[Mode, ...]:
-        """Distortion modes of one motif of the graph in the given scope (cached); () when nothing is picked."""
+    def character(self, motif: int | None, scope: str) -> tuple[int, ...] | None:
+        """Signs of the alternating pattern of a motif in a scope, in the order of the modes' targets; None where the
+        cell does not allow one."""
+        from motifdesk.session.patterns import alternating
+
+        plain = self.modes(motif, scope)
+        graph = self.graph
+        return alternating(graph, [index for index, _ in plain[0].targets]) if plain and graph is not None else None
+
+    def modes(self, motif: int | None, scope: str, pattern: str = "uniform") -> tuple[Mode, ...]:
+        """Distortion modes of one motif of the graph in the given scope and pattern (cached); () when nothing is
+        picked."""
         graph = self.graph if motif is not None else None
         if motif is None or graph is None or motif >= len(graph.motifs):
             return ()
         with self._lock:
-            key = (motif, scope)
+            key = (motif, scope, pattern)
             if key not in self._modes:
                 from motifdesk.motifs import distortion_modes
 
+                character = self.character(motif, scope) if pattern == "alternating" else None
                 try:
-                    found = distortion_modes(graph.structure, graph.motifs[motif], scope=scope, graph=graph)
+                    found = distortion_modes(
+                        graph.structure, graph.motifs[motif], scope=scope, graph=graph, character=character
+                    )
                 except MotifDeskError:  # a motif without ligands has no handles
                     found = ()
                 self._modes[key] = tuple(found)
@@ -159,7 +194,8 @@ class Reference:
     def release(self) -> None:
         """Forget what can be computed again (the session keeps only a few references warm)."""
         with self._lock:
-            self._graph, self._graph_error, self._distorter = None, None, None
+            self._graph, self._graph_error = None, None
+            self._distorters.clear()
             self._modes.clear()
             self.scratch.clear()
 
@@ -176,8 +212,9 @@ class State:
     grows by at least one with every replacement; ``node`` is the history node the state belongs to; a ``preview``
     differs from that node and is not in the history yet. ``graph`` and ``modes`` belong to the base structure: a
     distortion keeps bonds. ``achieved`` (mode key -> Angstrom) and ``cost`` (Angstrom per motif) say how well the
-    network of motifs could follow the amplitudes; ``notes`` are sentences a designer should read (a distortion that
-    did not converge, ...).
+    network of motifs could follow the amplitudes; ``keep``: how the distortion treats the symmetry (see
+    :meth:`Reference.distorter_that`); ``response``: what the solver said (None for a loaded state);
+    ``notes`` are sentences a designer should read (a distortion that did not converge, ...).
     """
 
     arrays: AtomArrays
@@ -192,6 +229,8 @@ class State:
     label: str = "Open"
     achieved: Mapping[str, float] = field(default_factory=frozen_mapping, repr=False)
     cost: tuple[float, ...] = field(default=(), repr=False)
+    keep: Any = "free"
+    response: Any = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
 
     @property
@@ -206,8 +245,9 @@ class State:
 
     @property
     def modes(self) -> tuple[Mode, ...]:
-        """Distortion modes of the picked motif in the picked scope; () when no motif is picked."""
-        return self.reference.modes(self.selection.motif, self.selection.scope)
+        """Distortion modes of the picked motif in the picked scope and pattern; () when no motif is picked."""
+        pick = self.selection
+        return self.reference.modes(pick.motif, pick.scope, pick.pattern)
 
     @property
     def formula(self) -> str:
@@ -258,6 +298,8 @@ def moved(state: State, arrays: AtomArrays) -> State:
         amplitudes=frozen_mapping(),
         achieved=frozen_mapping(),
         cost=(),
+        keep="free",
+        response=None,
         notes=(),
         latent=state.latent.moved(),
     )
@@ -271,19 +313,3 @@ def rebased(state: State, arrays: AtomArrays, template: Structure | Molecule | N
     """
     reference = Reference(arrays, state.reference.template if template is None else template)
     return replace(moved(state, arrays), reference=reference)
-
-
-def same_pick(old: State, new: State) -> Selection:
-    """The selection of ``old`` carried over to ``new`` by the motif's centre; dropped where it no longer exists."""
-    pick = old.selection
-    count = len(new.arrays.numbers)
-    atoms = tuple(a for a in pick.atoms if a < count)
-    if pick.motif is None:
-        return replace(pick, atoms=atoms)
-    graph = old.graph
-    motif = None
-    if graph is not None and pick.motif < len(graph.motifs) and new.graph is not None:
-        centre = graph.motifs[pick.motif].centre
-        found = [m.index for m in new.graph.motifs if m.centre == centre]
-        motif = found[0] if found else None
-    return Selection(motif=motif, scope=pick.scope, atoms=atoms)

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from motifdesk.session.picking import same_pick
 from motifdesk.session.services import Services
-from motifdesk.session.state import State, formula, frozen_mapping, moved, rebased, same_pick
+from motifdesk.session.state import SYMMETRIES, State, formula, frozen_mapping, moved, rebased
 from motifdesk.structures.arrays import AtomArrays, to_arrays
 from motifdesk.structures.errors import SessionError
 
@@ -77,6 +78,27 @@ def finite(values: Any, what: str, shape: tuple[int, ...] | None = None) -> np.n
     return array
 
 
+def keep_recipe(keep: Any) -> Any:
+    """``keep`` as JSON types: "free", "request", "break", or a subgroup as {"rotations": [G, 3, 3], "translations":
+    [G, 3]} from such a mapping, a pair of arrays or ``motifdesk.motifs.subgroups.Operations``."""
+    if isinstance(keep, str) and keep in SYMMETRIES:
+        return keep
+    if isinstance(keep, Mapping):
+        parts = keep.get("rotations"), keep.get("translations")
+    elif isinstance(keep, tuple) and len(keep) == 2:
+        parts = keep
+    else:
+        parts = getattr(keep, "rotations", None), getattr(keep, "translations", None)
+    if parts[0] is None or parts[1] is None:
+        raise SessionError(
+            f"{keep!r} is no symmetry to keep",
+            where="distort",
+            remedy='give "free", "request", "break", or a subgroup: (rotations [G, 3, 3], translations [G, 3])',
+        )
+    rotations = np.rint(finite(parts[0], "rotations")).astype(int)
+    return {"rotations": rotations.tolist(), "translations": finite(parts[1], "translations").tolist()}
+
+
 class Distort(Worker):
     """Move motifs along their modes: amplitudes in Angstrom, absolute, from the base structure; zero releases one."""
 
@@ -102,8 +124,14 @@ class Distort(Worker):
         text = f"{self.origin.reference.distorter.mode(first).label}: {amplitude:+.3f} Å"
         return text if len(changed) == 1 else f"{text} and {len(changed) - 1} more"
 
-    def update(self, amplitudes: Mapping[Any, float] | None = None) -> Draft:
-        """``amplitudes``: {mode or key: Angstrom}; modes not named keep the amplitude they have."""
+    @classmethod
+    def replay(cls, services: Services, origin: State, parameters: Mapping[str, Any], seed: int) -> Draft:
+        """As recorded, whatever the pick says now."""
+        return super().replay(services, origin, {"keep": "free", **parameters}, seed)
+
+    def update(self, amplitudes: Mapping[Any, float] | None = None, keep: Any = None) -> Draft:
+        """``amplitudes``: {mode or key: Angstrom}; modes not named keep the amplitude they have. ``keep``: "free",
+        "request", "break" or a subgroup (see :func:`keep_recipe`); the choice of the pick by default."""
         if not isinstance(amplitudes, Mapping):
             raise SessionError(
                 f"amplitudes are {type(amplitudes).__name__}",
@@ -112,14 +140,18 @@ class Distort(Worker):
             )
         asked = {self._key(k): float(finite(v, f"amplitude of {self._key(k)}", ())) for k, v in amplitudes.items()}
         wanted = {k: v for k, v in {**self.origin.amplitudes, **asked}.items() if v != 0.0}
+        kept = self.origin.selection.symmetry if keep is None else keep_recipe(keep)
+        if not self.origin.arrays.is_crystal:
+            kept = "free"  # a molecule has no space group to keep
         reference = self.origin.reference
+        solved: Any = None
         achieved: Mapping[str, float] = {}
         cost: tuple[float, ...] = ()
         notes: tuple[str, ...] = ()
         for key in asked:
             reference.distorter.mode(key)  # a misspelt key is an error even at amplitude zero
         if wanted:
-            solved = reference.distorter.solve(wanted)
+            solved = reference.distorter_that(kept).solve(wanted)
             arrays = AtomArrays(self.origin.arrays.numbers, solved.positions, solved.cell)
             achieved, cost = dict(solved.achieved), tuple(float(c) for c in np.asarray(solved.cost).ravel())
             notes = self._notes(solved, wanted)
@@ -131,12 +163,20 @@ class Distort(Worker):
             amplitudes=frozen_mapping(wanted),
             achieved=frozen_mapping(achieved),
             cost=cost,
+            keep=kept,
+            response=solved,
             notes=notes,
             latent=self.origin.latent.moved(),
         )
         changed = {k: v for k, v in asked.items() if v != self.origin.amplitudes.get(k, 0.0)}
-        parameters = {"amplitudes": {**{k: 0.0 for k in self.origin.amplitudes}, **wanted}}
-        return Draft(state, self._name(changed or asked), parameters, rebase=False)
+        parameters: dict[str, Any] = {"amplitudes": {**{k: 0.0 for k in self.origin.amplitudes}, **wanted}}
+        name = self._name(changed or asked)
+        if kept != "free":
+            parameters["keep"] = kept
+            name += {"request": ", symmetry kept", "break": ", symmetry free to break"}.get(
+                str(kept), ", subgroup kept"
+            )
+        return Draft(state, name, parameters, rebase=False)
 
     def _notes(self, solved: Any, wanted: Mapping[str, float]) -> tuple[str, ...]:
         notes = []

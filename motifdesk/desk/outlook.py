@@ -1,0 +1,74 @@
+"""What each handle leads to, worked out while the hand rests and shown at the slider before it is moved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from motifdesk.desk.workers import Latest
+from motifdesk.session.outlook import TOLERANCE, leads_to
+from motifdesk.structures.errors import MotifDeskError
+
+if TYPE_CHECKING:
+    from motifdesk.session import Session, State
+    from motifdesk.structures.symmetry import SpaceGroup
+
+_REST_S = 0.15  # the read-outs of a release go first
+_BATCH = 6
+
+
+class Outlook:
+    """Space groups of the handles, on a thread of their own: newest design first, dropped when something is held."""
+
+    def __init__(self, session: Session, show: Callable[[dict[str, Any]], None]) -> None:
+        self.session = session
+        self._show = show
+        self._loop = Latest(self._work, "motifdesk-outlook")
+
+    def ask(self, state: State | None) -> None:
+        """Work out the handles of `state`; None stops what is under way."""
+        self._loop.put(state)
+
+    def settle(self, timeout: float = 60.0) -> bool:
+        """Wait until the handles asked for last are known."""
+        return self._loop.settle(timeout)
+
+    def close(self) -> None:
+        """End the thread."""
+        self._loop.close()
+
+    def _work(self, state: State | None) -> None:
+        if state is None or not state.arrays.is_crystal or not self._loop.sleep(_REST_S):
+            return
+        now = _now(state)
+        tags: dict[str, Any] = {}
+        for k, mode in enumerate(state.modes):
+            if self._loop.waiting():
+                return
+            tags[mode.key] = describe(leads_to(state, mode), now)
+            if k % _BATCH == _BATCH - 1:
+                self._show(dict(tags))
+        if not self._loop.waiting():
+            self._show(tags)
+
+
+def _now(state: State) -> SpaceGroup | None:
+    from motifdesk.structures.symmetry import space_group
+
+    try:
+        return space_group(state.arrays, TOLERANCE)
+    except MotifDeskError:
+        return None
+
+
+def describe(found: SpaceGroup | None, now: SpaceGroup | None) -> dict[str, Any]:
+    """The tag at a slider: short symbol, whether it is the group there is already, and a sentence."""
+    if found is None:
+        return {"text": "", "same": True, "title": "no space group could be found for this handle"}
+    same = now is not None and found.number == now.number
+    if same:
+        title = f"this handle keeps {found.symbol} ({found.number})"
+    else:
+        before = "" if now is None else f", from {now.symbol} ({now.number})"
+        title = f"this handle leads to {found.symbol} ({found.number}){before}"
+    return {"text": found.symbol, "same": same, "title": f"{title}, within {found.tolerance:g} Å"}
