@@ -21,7 +21,7 @@ class MotifCost:
 
     motif: index. size: the length of the deviation over all its ligands, Angstrom. parts: (irrep and block such as
     "Eg stretch", amplitude in Angstrom, never negative), largest first; their squares add up to the square of `size`
-    but for neighbours that are no ligands. text: a sentence.
+    when the motif has found its best rotation. text: a sentence.
     """
 
     motif: int
@@ -50,6 +50,8 @@ def motif_costs(graph: MotifGraph, cost: np.ndarray, off: np.ndarray) -> tuple[M
             modes = ()
         amounts: dict[str, float] = {}
         for mode in modes:
+            if mode.block == "rotation":  # turning costs nothing
+                continue
             name = f"{mode.irrep} {mode.block}"
             amounts[name] = amounts.get(name, 0.0) + float((mode.vectors * own).sum()) ** 2
         parts = tuple(sorted(((n, float(np.sqrt(a))) for n, a in amounts.items()), key=lambda part: -part[1]))

@@ -21,7 +21,7 @@ from .network import (
     solve_symmetric,
 )
 
-_Point: TypeAlias = tuple[NetworkState, np.ndarray, np.ndarray]
+_Point: TypeAlias = tuple[NetworkState, np.ndarray, np.ndarray, bool]
 
 
 class DenseSolver:
@@ -32,8 +32,8 @@ class DenseSolver:
         self.net, self.weights, self.coordinates = net, weights, tuple(coordinates)
         self._matrix = self._normal_matrix()
 
-    def linearise(self, state: NetworkState, shape: np.ndarray, asked: np.ndarray) -> _Point:
-        return state, shape, asked
+    def linearise(self, state: NetworkState, shape: np.ndarray, asked: np.ndarray, *, damped: bool = False) -> _Point:
+        return state, shape, asked, damped
 
     def advance(self, at: _Point, stiff: float, *, proximal: bool) -> tuple[NetworkState, float]:
         """As `motifs.solving.Solver.advance`."""
@@ -52,7 +52,7 @@ class DenseSolver:
     def system(self, at: _Point, stiff: float, *, proximal: bool) -> tuple[np.ndarray, ...]:
         """Matrix [3N + 6, 3N + 6] and right-hand side in displacements and strain, the inverse blocks [m, 3, 3] of the
         rotations, their coupling [m, 3, 3N + 6] and right-hand side [m, 3]."""
-        net, (state, shape, amplitudes) = self.net, at
+        net, (state, shape, amplitudes, damped) = self.net, at
         sites, motifs, w2 = net.sites, len(net.sizes), self.weights**2
         size, columns = 3 * sites + 6, np.arange(3)
         now = net.vectors(state)
@@ -101,6 +101,8 @@ class DenseSolver:
             right[3 * sites :] -= net.strain_penalty * state.strain
         trace = np.maximum(np.trace(block, axis1=1, axis2=2), 1e-6)
         block += (1e-9 * trace)[:, None, None] * np.eye(3)  # motifs on a line do not care about their own axis
+        if damped:
+            block += net.left_out(aim, residual, w2)[:, None, None] * np.eye(3)
         inverse = np.linalg.inv(block)
         flat = coupling.reshape(3 * motifs, size)
         reduced = (inverse @ coupling).reshape(3 * motifs, size)

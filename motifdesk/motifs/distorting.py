@@ -51,7 +51,8 @@ class Distorted:
     positions float64 [N, 3] and cell float64 [3, 3] (None for molecules), Angstrom, in the site order of the structure.
     achieved: mode key -> amplitude reached, mean over the targets. cost: float64 [m], for each motif of the graph the
     root mean square distance (Angstrom) of its ligands from the shape it should have, after the best rotation.
-    converged: the last step moved nothing by more than 1e-3 Angstrom, no ligand left its motif and the cell is sane.
+    converged: the last step moved nothing, or changed no motif's shape, by more than 1e-3 Angstrom, no ligand left its
+    motif and the cell is sane.
 
     operations: the symmetry that was asked to be kept, acting on fractional columns of the given cell up to a common
     shift of the origin; None when none was. lost: the share (0 to 1) of the request's squared displacements that this

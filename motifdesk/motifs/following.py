@@ -13,8 +13,9 @@ from .requests import STIFF, Request
 #: What is sane: principal strains; how far a motif may be from its wanted shape, Angstrom, plus half the amplitude.
 _SANE_STRAIN, _SANE_COST = 0.2, 0.25
 _STEPS, _PROXIMAL = 3, 2
-_MORE = 8  # further proximal steps a soft network may take while they get smaller
-_STILL = 1e-3  # Angstrom, the largest displacement of a last step
+_MORE = 3  # further steps, with soft turns held back, of networks that have not come to rest by then
+#: At rest: a last step that moves nothing or changes no motif's shape by more, Angstrom; what to try again from.
+_STILL, _RUNAWAY = 1e-3, 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,16 +36,18 @@ def follow(net: Network, request: Request, solver: Any, amplitudes: np.ndarray) 
     rest = solver.linearise(net.rest(), shape, asked)
     for stiff in STIFF:
         state, step = net.rest(), np.inf
+        before = cost = np.zeros(len(net.sizes))
         for n in range(_STEPS + _PROXIMAL + _MORE):
-            at = solver.linearise(state, shape, asked) if n else rest
-            before = step
+            at = solver.linearise(state, shape, asked, damped=n >= _STEPS + _PROXIMAL) if n else rest
             state, step = solver.advance(at, stiff, proximal=n >= _STEPS)
-            if not step < 100.0 or (n >= _STEPS + _PROXIMAL - 1 and not _STILL <= step < before):
+            if not step < 100.0 or (n >= _STEPS + _PROXIMAL - 1 and step < _STILL):
                 break
-        sane = step < _STILL and is_sane(net, state, shape, amplitudes)
+            before, cost = cost, net.cost(net.turned(state) - shape)
+        sane = step < _RUNAWAY and is_sane(net, state, shape, amplitudes)
         if sane:
             break
-    return Followed(state, shape, stiff, sane)
+    still = step < _STILL or bool(np.abs(cost - before).max(initial=0.0) < _STILL)
+    return Followed(state, shape, stiff, sane and still)
 
 
 def is_sane(net: Network, state: NetworkState, shape: np.ndarray, amplitudes: np.ndarray) -> bool:

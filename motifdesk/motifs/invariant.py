@@ -87,6 +87,7 @@ class InvariantSolver:
         # one motif of each orbit stands for all
         bonds = np.flatnonzero(orbit[net.motif] == net.motif)
         self._bonds, self._motif = bonds, net.motif[bonds]
+        self._all_w2 = weights**2
         self._w2 = weights[bonds] ** 2 * size[self._motif]
         self._fixed = np.concatenate(
             [self.move[net.ligand[bonds]] - self.move[net.centre[bonds]], net.strained[bonds] @ self.strain], axis=2
@@ -119,7 +120,7 @@ class InvariantSolver:
     def unknowns(self) -> int:
         return self.move.shape[2] + self.turn.shape[2] + self.strain.shape[1]
 
-    def linearise(self, state: NetworkState, shape: np.ndarray, asked: np.ndarray) -> Point:
+    def linearise(self, state: NetworkState, shape: np.ndarray, asked: np.ndarray, *, damped: bool = False) -> Point:
         net, bonds, size = self.net, self._bonds, self.unknowns
         fixed = self._fixed.shape[2]
         now = net.vectors(state)
@@ -134,6 +135,10 @@ class InvariantSolver:
         force = weighted.T @ (aim - now[bonds]).ravel()
         own = matrix[fixed:, fixed:]
         own[np.diag_indices_from(own)] += 1e-9 * max(float(np.trace(own)), 1e-6)
+        if damped:
+            every = (state.rotations[net.motif] @ shape[:, :, None])[:, :, 0]
+            hold = net.left_out(every, every - now, self._all_w2)
+            own += np.einsum("mis,m,mit->st", self.turn, hold, self.turn)
         levers, off = self._levers.copy(), asked[self._chosen] + self._at_rest
         for n, (motif, rows, vectors) in enumerate(self._parts):
             along = vectors

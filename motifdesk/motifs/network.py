@@ -125,6 +125,21 @@ class Network:
         """float64 [3], ascending."""
         return np.linalg.eigvalsh(np.einsum("s,sij->ij", state.strain, STRAINS))
 
+    def left_out(self, aim: np.ndarray, residual: np.ndarray, weights2: np.ndarray) -> np.ndarray:
+        """float64 [m]: a bound on what Gauss-Newton leaves out of the curvature in each motif's rotation.
+
+        The term is ``- sum w^2 ((r.a) 1 - sym(r a^T))`` for residuals r of wanted bonds a: nothing where the network
+        can do what is asked; where it cannot, soft turns overshoot unless they are held back by this much.
+        """
+        outer = (weights2[:, None] * residual)[:, :, None] * aim[:, None, :]
+        sums = np.zeros((len(self.sizes), 9))
+        np.add.at(sums, self.motif, outer.reshape(-1, 9))
+        moment = sums.reshape(-1, 3, 3)
+        spin = np.trace(moment, axis1=1, axis2=2)[:, None, None] * np.eye(3)
+        term = 0.5 * (moment + np.swapaxes(moment, 1, 2)) - spin
+        size: np.ndarray = np.sqrt((term * term).sum(axis=(1, 2)))
+        return size
+
     def cost(self, off: np.ndarray) -> np.ndarray:
         """float64 [m]: root mean square of `off` [B, 3] over the bonds of each motif; 0 for motifs without bonds."""
         squared = np.bincount(self.motif, (off * off).sum(axis=1), minlength=len(self.sizes))

@@ -71,8 +71,13 @@ class Solver:
             self._stiffness[np.diag_indices(6)] += net.strain_penalty
             self._stiffness -= np.tensordot(self._pull, self._pulled, axes=((0, 1), (0, 1)))
 
-    def linearise(self, state: NetworkState, shape: np.ndarray, asked: np.ndarray) -> Linearised:
-        """The system around `state` for bond vectors wanted as ``R_m @ shape`` [B, 3] and amplitudes `asked` [c]."""
+    def linearise(
+        self, state: NetworkState, shape: np.ndarray, asked: np.ndarray, *, damped: bool = False
+    ) -> Linearised:
+        """The system around `state` for bond vectors wanted as ``R_m @ shape`` [B, 3] and amplitudes `asked` [c].
+
+        damped: turns are held back by what Gauss-Newton leaves out of the curvature.
+        """
         net, w2, motifs, strains = self.net, self._w2, len(self.net.sizes), self._strains
         count = len(self.coordinates)
         now = net.vectors(state)
@@ -101,6 +106,8 @@ class Solver:
         own = np.trace(outer, axis1=1, axis2=2)[:, None, None] * np.eye(3) - outer
         # motifs on a line do not care about their own axis
         own += (1e-9 * np.maximum(np.trace(own, axis1=1, axis2=2), 1e-6))[:, None, None] * np.eye(3)
+        if damped:
+            own += net.left_out(aim, residual, w2)[:, None, None] * np.eye(3)
         each = np.arange(motifs)
         block[each, :, each, :] += own
         schur[: 3 * motifs, : 3 * motifs] = block.reshape(3 * motifs, 3 * motifs)
