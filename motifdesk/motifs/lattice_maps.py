@@ -91,7 +91,7 @@ def reduced(arrays: AtomArrays, tolerance: float) -> Reduced:
     pure = translations[(rotations == np.eye(3)).all(axis=(1, 2))]
     order = max(len(pure), 1)
     rows = np.concatenate([np.rint(pure * order).astype(np.int64), order * np.eye(3, dtype=np.int64)])
-    basis = _row_lattice(rows) / order
+    basis = integer_lattice(rows) / order
     basis = reduce_basis(basis @ cell) @ basis
     primitive = basis @ cell
     fractional = arrays.positions @ np.linalg.inv(primitive)
@@ -120,7 +120,7 @@ def reduced(arrays: AtomArrays, tolerance: float) -> Reduced:
     )
 
 
-def _row_lattice(rows: np.ndarray) -> np.ndarray:
+def integer_lattice(rows: np.ndarray) -> np.ndarray:
     """int64 [3, 3]: a basis of the lattice that integer rows span (Hermite's form by Euclid's steps)."""
     work = [list(map(int, row)) for row in rows]
     out = []

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .lattice_maps import Deadline, Reduced, lattice_maps, lattice_points
+from motifdesk.structures.errors import MotifError
+
+from .lattice_maps import Deadline, Reduced, hermite_forms, lattice_maps, lattice_points
 from .pairing import best_origin, kinds_of
 
 #: largest principal log-strains tried one after the other
@@ -65,3 +67,41 @@ def filled(crystal: Reduced, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray
     points = lattice_points(matrix)
     fractional = (crystal.fractional[None] + points[:, None]).reshape(-1, 3) @ np.linalg.inv(matrix)
     return fractional, np.tile(crystal.numbers, len(points)), np.arange(len(crystal))
+
+
+def domain(
+    p: Reduced, c: Reduced, x: np.ndarray, shift: np.ndarray, given: np.ndarray, frame: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of the maps that symmetry makes equal, the one whose matrix is most nearly positive and diagonal; the origin is
+    searched anew for it."""
+    best = x
+    best_key: tuple | None = None
+    for w, sign in zip(c.rotations, c.signs, strict=True):
+        for r in p.rotations[p.signs == sign]:
+            moved = w @ x @ r
+            matrix = np.round(given @ moved @ frame, 6)
+            key = (
+                round(float(np.abs(matrix).sum()), 4),
+                -round(float(np.trace(matrix)), 4),
+                *(-matrix).ravel().tolist(),
+            )
+            if best_key is None or key < best_key:
+                best, best_key = moved, key
+    if np.allclose(best, x):
+        return x, shift
+    rows = _hermite_for(best, len(p), len(c))
+    return best, place(p, c, best, rows)[1]
+
+
+def _hermite_for(x: np.ndarray, ours: int, theirs: int) -> np.ndarray:
+    """The child's sublattice that the map sends onto lattice vectors of the parent."""
+    return common(x, largest=math.lcm(ours, theirs) // theirs)
+
+
+def common(x: np.ndarray, largest: int = 64) -> np.ndarray:
+    """int64 [3, 3]: the smallest sublattice C of the child with C @ x whole."""
+    for index in range(1, largest + 1):
+        for form in hermite_forms(index):
+            if np.allclose(form @ x, np.rint(form @ x), atol=1e-6):
+                return form
+    raise MotifError("the two cells have no small common multiple", where="matching", remedy="give primitive cells")

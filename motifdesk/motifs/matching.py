@@ -22,8 +22,8 @@ import numpy as np
 from motifdesk.structures.arrays import AtomArrays, from_arrays, to_arrays
 from motifdesk.structures.errors import MotifError
 
-from .lattice_maps import Deadline, Reduced, hermite_forms, lattice_points, reduce_basis, reduced, stretch
-from .map_search import Found, filled, place, search
+from .lattice_maps import Deadline, Reduced, lattice_points, reduce_basis, reduced, stretch
+from .map_search import Found, common, domain, filled, search
 from .pairing import kinds_of, settle
 
 _MOST_ATOMS = 2000
@@ -134,6 +134,38 @@ class StructureMatch:
         """Structure: the child in the common cell and the parent's frame, each atom beside that of `reference`."""
         return self._dress(self.strained_cell, self.positions + self.fractional, self.child, self.child_sites)
 
+    def repeated(self, supercell: Any) -> StructureMatch:
+        """The same match in a larger common cell: three integers or int [3, 3], rows in the vectors of `parent`.
+
+        MotifError if that does not contain the present one.
+        """
+        wanted = whole_matrix(supercell)
+        times = wanted @ np.linalg.inv(self.matrix)
+        if not np.allclose(times, np.rint(times), atol=1e-6):
+            raise MotifError(
+                f"the supercell {wanted.tolist()} does not contain the child's cell, which is {self.matrix.tolist()} "
+                "in the parent's vectors",
+                where="supercell",
+                remedy="leave supercell out, or give a multiple of the child's cell",
+            )
+        times = np.rint(times).astype(np.int64)
+        steps = lattice_points(times)
+        smaller = np.linalg.inv(times)
+
+        def tiled(rows: np.ndarray) -> np.ndarray:
+            return np.tile(rows, (len(steps),) + (1,) * (rows.ndim - 1))
+
+        return replace(
+            self,
+            matrix=wanted,
+            child_matrix=times @ self.child_matrix,
+            sites=tiled(self.sites),
+            given_sites=tiled(self.given_sites),
+            child_sites=tiled(self.child_sites),
+            fractional=tiled(self.fractional) @ smaller,
+            positions=(steps[:, None] + self.positions[None]).reshape(-1, 3) @ smaller,
+        )
+
     def _dress(self, cell: np.ndarray, fractional: np.ndarray, like: Any, sites: np.ndarray) -> Any:
         from pymatgen.core import Lattice, Structure
 
@@ -186,7 +218,7 @@ def match_structures(
     multiples = math.lcm(len(p), len(c)) // len(c)
     if multiples * len(c) > _MOST_ATOMS:
         raise MotifError(
-            f"the smallest common cell of {len(p)} and {len(c)} atoms holds {multiples * len(c)} (at most {_MOST_ATOMS})",
+            f"a common cell of {len(p)} and {len(c)} atoms holds {multiples * len(c)} (at most {_MOST_ATOMS})",
             where=ours.formula,
             remedy="give the primitive cells, or structures whose sizes divide each other",
         )
@@ -198,7 +230,9 @@ def match_structures(
             p, found = other, replace(turned, mirrored=True)
     if found.x is None:
         raise MotifError(_no_map(p, c, multiples, max_strain, deadline), where=ours.formula, remedy=_REMEDY)
-    out = _describe(parent, child, ours, theirs, p, c, found, supercell)
+    out = _describe(parent, child, ours, theirs, p, c, found)
+    if supercell is not None:
+        out = out.repeated(supercell)
     if max_displacement is not None and out.largest > max_displacement:
         raise MotifError(
             f"the best mapping moves an atom by {out.largest:.3f} A, more than {max_displacement:g} A",
@@ -255,15 +289,15 @@ def _no_map(p: Reduced, c: Reduced, multiples: int, limit: float, deadline: Dead
 
 
 def _describe(
-    parent: Any, child: Any, ours: AtomArrays, theirs: AtomArrays, p: Reduced, c: Reduced, found: Found, supercell: Any
+    parent: Any, child: Any, ours: AtomArrays, theirs: AtomArrays, p: Reduced, c: Reduced, found: Found
 ) -> StructureMatch:
     """The answer in the cells given: the domain chosen, the origin wrapped, every atom of the child's cell paired."""
     assert found.x is not None and found.shift is not None
     primitive = len(p) == len(ours)
     frame = p.basis if primitive else np.eye(3)  # rows: the reduced basis in the vectors of the parent reported
     given = np.linalg.inv(c.basis)  # rows: the child's given cell in its reduced basis
-    x, shift = _domain(p, c, found.x, found.shift, given, frame)
-    child_matrix = _common(given @ x, supercell, given @ x @ frame)
+    x, shift = domain(p, c, found.x, found.shift, given, frame)
+    child_matrix = common(given @ x)
     matrix = np.rint(child_matrix @ given @ x).astype(np.int64)  # in the reduced parent
     cell = matrix @ p.cell
     # a reduced basis of the common cell for minimum images; displacements are turned back at the end
@@ -311,56 +345,15 @@ def _primitive(given: Any, arrays: AtomArrays, cell: Reduced, mirrored: bool) ->
     return dressed
 
 
-def _domain(
-    p: Reduced, c: Reduced, x: np.ndarray, shift: np.ndarray, given: np.ndarray, frame: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Of the maps that symmetry makes equal, the one whose matrix is most nearly positive and diagonal; the origin is
-    searched anew for it."""
-    best = x
-    best_key: tuple | None = None
-    for w, sign in zip(c.rotations, c.signs, strict=True):
-        for r in p.rotations[p.signs == sign]:
-            moved = w @ x @ r
-            matrix = np.round(given @ moved @ frame, 6)
-            key = (
-                round(float(np.abs(matrix).sum()), 4),
-                -round(float(np.trace(matrix)), 4),
-                *(-matrix).ravel().tolist(),
-            )
-            if best_key is None or key < best_key:
-                best, best_key = moved, key
-    if np.allclose(best, x):
-        return x, shift
-    rows = _hermite_for(best, len(p), len(c))
-    return best, place(p, c, best, rows)[1]
-
-
-def _hermite_for(x: np.ndarray, ours: int, theirs: int) -> np.ndarray:
-    """The child's sublattice that the map sends onto lattice vectors of the parent."""
-    return _common(x, None, x, largest=math.lcm(ours, theirs) // theirs)
-
-
-def _common(x: np.ndarray, supercell: Any, named: np.ndarray, largest: int = 64) -> np.ndarray:
-    """int64 [3, 3]: the smallest sublattice C of the child with C @ x whole; or the one that makes C @ `named` the
-    supercell asked for."""
-    if supercell is not None:
+def whole_matrix(supercell: Any) -> np.ndarray:
+    """int64 [3, 3] of three integers or an integer matrix with a volume; MotifError for anything else."""
+    try:
         wanted = np.array(supercell, dtype=float)
-        wanted = np.diag(wanted) if wanted.shape == (3,) else wanted
-        if wanted.shape != (3, 3) or not np.allclose(wanted, np.rint(wanted)) or abs(np.linalg.det(wanted)) < 0.5:
-            raise MotifError(
-                f"no supercell: {supercell}", where="supercell", remedy="give three integers or a 3 x 3 matrix"
-            )
-        rows = wanted @ np.linalg.inv(named)
-        if not np.allclose(rows, np.rint(rows), atol=1e-6):
-            raise MotifError(
-                f"the supercell {np.rint(wanted).astype(int).tolist()} does not contain the child's cell, which is "
-                f"{np.round(named, 3).tolist()} in the parent's vectors",
-                where="supercell",
-                remedy="leave supercell out, or give a multiple of the child's cell",
-            )
-        return np.rint(rows).astype(np.int64)
-    for index in range(1, largest + 1):
-        for form in hermite_forms(index):
-            if np.allclose(form @ x, np.rint(form @ x), atol=1e-6):
-                return form
-    raise MotifError("the two cells have no small common multiple", where="matching", remedy="give primitive cells")
+    except (TypeError, ValueError):
+        wanted = np.zeros(0)
+    wanted = np.diag(wanted) if wanted.shape == (3,) else wanted
+    if wanted.shape != (3, 3) or not np.allclose(wanted, np.rint(wanted)) or abs(np.linalg.det(wanted)) < 0.5:
+        raise MotifError(
+            f"no supercell: {supercell!r}", where="supercell", remedy="give three integers or a 3 x 3 integer matrix"
+        )
+    return np.rint(wanted).astype(np.int64)
