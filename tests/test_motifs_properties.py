@@ -346,7 +346,7 @@ def test_distorting_follows_a_turned_and_reordered_crystal(structure, change, mo
     after = Distorter(pair.new, pair.after).solve({carried(mode, change, to): 0.05})
     assert before.converged == after.converged
     assume(before.converged)
-    np.testing.assert_allclose(after.cell, before.cell @ change.turn.T, atol=1e-5)
+    np.testing.assert_allclose(after.cell, before.cell @ change.turn.T, atol=1e-4)  # converged means to 1e-3
     moved = after.positions - pair.new.cart_coords
     expected = (before.positions - pair.old.cart_coords)[pair.source] @ change.turn.T
-    np.testing.assert_allclose(moved - moved.mean(axis=0), expected - expected.mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(moved - moved.mean(axis=0), expected - expected.mean(axis=0), atol=1e-4)

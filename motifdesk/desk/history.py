@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from motifdesk.session import History
+
+# "Eg stretch (1) - Jahn-Teller elongation (Q3): +0.200 Å" needs its last part only where room is short
+_MODE = re.compile(r"^\S+ (stretch|bend|rotation)( \(\d+\))? - ")
 
 
 def describe_history(history: History) -> dict[str, Any]:
@@ -20,6 +24,7 @@ def describe_history(history: History) -> dict[str, Any]:
             {
                 "id": node.id,
                 "name": node.edit.name,
+                "short": _MODE.sub("", node.edit.name),
                 "depth": depth,
                 "current": node.id == history.current,
                 "on_path": node.id in on_path,

@@ -132,7 +132,7 @@ const PANELS = {
     el.append(element("span", { class: "md-brand", "aria-hidden": "true" }, "◆"), title, facts, status, element("span", { class: "md-grow" }), undo, redo);
     link.on("header", (h) => {
       title.textContent = h.formula ?? "";
-      facts.textContent = h.facts ?? "";
+      facts.textContent = facts.title = h.facts ?? "";
       status.textContent = h.status ?? "";
       status.classList.toggle("md-busy", Boolean(h.busy));
       undo.disabled = !h.can_undo;
@@ -231,10 +231,10 @@ const PANELS = {
     const verdict = element("p", { class: "md-verdict", role: "status", "aria-live": "polite" });
     el.append(element("div", { class: "md-bar" }, element("h3", {}, "Read-outs"), element("span", { class: "md-grow" }), stamp), verdict, element("div", { class: "md-scroll" }, body));
     link.on("readouts", (r) => {
-      stamp.textContent = r.stamp ?? "";
+      stamp.textContent = stamp.title = r.stamp ?? "";
       verdict.textContent = r.verdict ?? "";
       verdict.dataset.level = r.level ?? "";
-      body.replaceChildren(...(r.rows ?? []).map((row) => element("div", { class: `md-fact${row.stale ? " md-stale" : ""}`, title: row.hint ?? "" }, element("dt", {}, row.label), element("dd", { "data-level": row.level ?? "" }, row.value))));
+      body.replaceChildren(...(r.rows ?? []).map((row) => element("div", { class: `md-fact${row.stale ? " md-stale" : ""}`, title: `${row.label}: ${row.value}` }, element("dt", {}, row.label), element("dd", { "data-level": row.level ?? "" }, row.value))));
     }, signal);
     link.on("stale", (stale) => el.classList.toggle("md-all-stale", Boolean(stale)), signal);
   },
@@ -244,7 +244,8 @@ const PANELS = {
     el.append(element("div", { class: "md-bar" }, element("h3", {}, "History")), element("div", { class: "md-scroll" }, list));
     link.on("history", (h) => {
       list.replaceChildren(...(h.nodes ?? []).map((n) => {
-        const b = element("button", { type: "button", class: "md-step", "aria-current": n.current ? "step" : null, title: `Go to: ${n.name}`, onclick: () => link.send({ op: "goto", node: n.id }) }, element("span", { class: "md-dot", "aria-hidden": "true" }), n.name);
+        const b = element("button", { type: "button", class: "md-step", "aria-current": n.current ? "step" : null, title: `Go to: ${n.name}`, onclick: () => link.send({ op: "goto", node: n.id }) }, element("span", { class: "md-dot", "aria-hidden": "true" }), element("span", { class: "md-step-name" }, n.short ?? n.name));
+        b.setAttribute("aria-label", `Go to: ${n.name}`);
         b.style.setProperty("--md-depth", n.depth);
         b.classList.toggle("md-off-path", !n.on_path);
         return element("li", {}, b);

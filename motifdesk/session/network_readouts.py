@@ -37,7 +37,7 @@ def cost_rows(sheet: Sheet, state: State) -> None:
     for k, cost in enumerate(found[:_MOST_COSTS]):
         motif = graph.motifs[cost.motif]
         told = cost.text.partition(" pays ")[2].replace(" A", " Å") or f"{cost.size:.3f} Å"
-        label = f"Strain of {motif.formula} ({named(state, motif.centre)})"
+        label = f"Strain of {named(state, motif.centre)}"
         sheet.text(f"cost_{k}", label, told, "release")
     if len(found) > _MOST_COSTS:
         sheet.text("cost_more", "Other strained motifs", str(len(found) - _MOST_COSTS), "release")
