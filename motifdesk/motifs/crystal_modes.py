@@ -106,7 +106,7 @@ class CrystalModes(Sequence[CrystalMode]):
 
     def mode(self, mode: CrystalMode | str) -> CrystalMode:
         """The mode a key names. MotifError if there is none."""
-        key = getattr(mode, "key", mode)
+        key = str(getattr(mode, "key", mode))
         found = self._by_key.get(key)
         if found is None:
             raise MotifError(
@@ -382,7 +382,7 @@ def _dressed(cell: Supercell, parent: Any, positions: np.ndarray) -> Any:
     order = cell.source
     properties = {name: [values[s] for s in order] for name, values in parent.site_properties.items()}
     return Structure(
-        Lattice(arrays.cell),
+        Lattice(cell.cell),
         [parent[int(s)].specie for s in order],
         positions,
         coords_are_cartesian=True,

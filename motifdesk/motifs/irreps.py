@@ -1,7 +1,9 @@
 """Symmetry-adapted displacements of a figure: stretch, bend and rotation blocks split into irreps, without tables.
 
 In each block a random symmetric matrix averaged over the group has one eigenvalue per irrep (Schur): its eigenspaces
-are the irreps, their characters give the names, and partners inside one are aligned along the group's own axes.
+are the irreps, their characters give the names, and partners inside one are aligned along the group's own axes. Where
+an irrep occurs more than once in a block (2E' in the bend of a trigonal prism) its copies are those of a fixed model of
+springs between the ligands, softest first.
 """
 
 from __future__ import annotations
@@ -86,26 +88,62 @@ def _split(group: PointGroup, action: np.ndarray, block: str, basis: np.ndarray)
     size = basis.shape[1]
     reduced = np.einsum("ia,gij,jb->gab", basis, action, basis, optimize=True)
     noise = np.random.default_rng(20).standard_normal((size, size))
-    noise = noise + noise.T
-    average = np.einsum("gab,bc,gdc->ad", reduced, noise, reduced, optimize=True) / len(group)
-    values, modes = np.linalg.eigh((average + average.T) / 2)
-    edges = np.flatnonzero(np.diff(values) > 1e-6 * max(1.0, np.abs(values).max())) + 1
-    spaces = np.split(modes, edges, axis=1)
-    named = []
-    for space in spaces:
+    generic = _commuting(reduced, noise + noise.T)
+    kinds: dict[tuple[int, str], list[np.ndarray]] = {}
+    for space in _eigenspaces(generic, np.eye(size), 1e-6):
         characters = np.einsum("ia,gij,ja->g", space, reduced, space, optimize=True)
-        named.append((space.shape[1], group.name(characters), space))
-    named.sort(key=lambda item: (item[0], item[1]))
-    counts: dict[str, int] = {}
+        kinds.setdefault((space.shape[1], group.name(characters)), []).append(space)
+    springs = _commuting(reduced, basis.T @ _springs(group.vertices) @ basis)
     out = []
-    for _, name, space in named:
-        for vector in _aligned(group, reduced, space, basis).T:
-            vectors = _signed(vector.reshape(-1, 3), group, block)
-            vectors[np.abs(vectors) < 1e-12] = 0.0
-            vectors.setflags(write=False)
-            counts[name] = counts.get(name, 0) + 1
-            out.append(Coordinate(block, name, counts[name], _note(group, block, vectors), vectors))
+    for (dimension, name), spaces in sorted(kinds.items()):
+        component = 0
+        for space in _copies(np.concatenate(spaces, axis=1), dimension, springs, generic):
+            for vector in _aligned(group, reduced, space, basis).T:
+                vectors = _signed(vector.reshape(-1, 3), group, block)
+                vectors[np.abs(vectors) < 1e-12] = 0.0
+                vectors.setflags(write=False)
+                component += 1
+                out.append(Coordinate(block, name, component, _note(group, block, vectors), vectors))
     return out
+
+
+def _commuting(reduced: np.ndarray, operator: np.ndarray) -> np.ndarray:
+    """The part of a symmetric operator [b, b] that commutes with the group [G, b, b]."""
+    mean = np.einsum("gab,bc,gdc->ad", reduced, operator, reduced, optimize=True) / len(reduced)
+    return (mean + mean.T) / 2
+
+
+def _eigenspaces(operator: np.ndarray, space: np.ndarray, tolerance: float) -> list[np.ndarray]:
+    values, modes = np.linalg.eigh(space.T @ operator @ space)
+    edges = np.flatnonzero(np.diff(values) > tolerance * max(1.0, np.abs(values).max())) + 1
+    return [space @ part for part in np.split(modes, edges, axis=1)]
+
+
+def _copies(space: np.ndarray, dimension: int, springs: np.ndarray, generic: np.ndarray) -> list[np.ndarray]:
+    """The copies of an irrep in a block, softest first under springs between the vertices: how an irrep that occurs
+    twice divides is then the figure's own, not chance. What the springs do not tell apart a generic operator does."""
+    out: list[np.ndarray] = []
+    for part in _eigenspaces(springs, space, 1e-5):
+        out += [part] if part.shape[1] == dimension else _eigenspaces(generic, part, 1e-9)
+    return out
+
+
+def _springs(points: np.ndarray) -> np.ndarray:
+    """float64 [3k, 3k]: stiffness of springs between all vertices (Urey and Bradley's 1-3 springs), of strength
+    exp(-(d / r)^2) with r the mean distance of the vertices from the centre."""
+    k = len(points)
+    r = np.linalg.norm(points, axis=1).mean()
+    out = np.zeros((k, 3, k, 3))
+    for i in range(k):
+        for j in range(i):
+            delta = points[i] - points[j]
+            d = float(np.linalg.norm(delta))
+            block = np.exp(-((d / r) ** 2)) * np.outer(delta, delta) / max(d * d, 1e-12)
+            out[i, :, i, :] += block
+            out[j, :, j, :] += block
+            out[i, :, j, :] -= block
+            out[j, :, i, :] -= block
+    return out.reshape(3 * k, 3 * k)
 
 
 def _aligned(group: PointGroup, reduced: np.ndarray, space: np.ndarray, basis: np.ndarray) -> np.ndarray:

@@ -1,8 +1,9 @@
 """Distortion modes of a motif, its symmetry orbit, or all motifs of its kind.
 
 The modes are symmetry coordinates of the ideal figure the motif resembles (van Vleck's Q's for an octahedron), laid on
-the motif by the best match. An amplitude Q, in Angstrom, is the projection of the ligands' displacements relative to
-the centre on the unit-norm vectors: all six bonds of an octahedron longer by d is Q(A1g) = sqrt(6) d.
+the motif by the best match, or, for motifs like no figure, tensor fields at its ligands (`tensor_modes`). An amplitude
+Q, in Angstrom, is the projection of the ligands' displacements relative to the centre on the unit-norm vectors: all six
+bonds of an octahedron longer by d is Q(A1g) = sqrt(6) d.
 """
 
 from __future__ import annotations
@@ -22,9 +23,12 @@ from .finding import find_motifs
 from .graph import Motif, MotifGraph
 from .irreps import Coordinate, Figure, figure_of, ideal_figure
 from .shapes import Match, match
+from .tensor_modes import tensor_coordinates
 
 SCOPES = ("motif", "orbit", "all")
-_KEY = re.compile(r"m(\d+):(motif|orbit|all)(?:\[([+-]+)\])?:(stretch|bend|rotation):([^:]+):(\d+)")
+BASES = ("point-group", "tensor")
+_KEY = re.compile(r"m(\d+):(motif|orbit|all)(?:\[([+-]+)\])?:(stretch|bend|rotation|tensor):([^:]+):(\d+)")
+_Carrier = tuple[int, np.ndarray, np.ndarray]
 # a generic direction: which of several equivalent ways to lay a figure on a motif is taken must not hang on rounding
 _TILT = np.array([[1.0, 0.002, -0.003], [-0.001, 1.001, 0.004], [0.005, -0.002, 1.003]])
 
@@ -33,8 +37,9 @@ _TILT = np.array([[1.0, 0.002, -0.003], [-0.001, 1.001, 0.004], [0.005, -0.002, 
 class Mode:
     """A distortion mode.
 
-    key: stable name, enough to find the mode again ("m3:orbit:stretch:Eg:1"). label: for people. irrep, block
-    ("stretch", "bend", "rotation"), component (from 1). motif: index of the picked motif. scope: "motif", "orbit" or
+    key: stable name, enough to find the mode again ("m3:orbit:stretch:Eg:1", "m3:motif:tensor:2e:4"). label: for
+    people. irrep, block ("stretch", "bend", "rotation"; of the tensor basis "tensor", and "rotation" for the rigid turn
+    1e), component (from 1). motif: index of the picked motif. scope: "motif", "orbit" or
     "all". vectors: float64 [k, 3], displacements of the picked motif's ligands relative to its centre, unit norm,
     Cartesian. targets: (motif index, vectors) of every motif the mode acts on, the picked one first.
     """
@@ -60,6 +65,8 @@ def distortion_modes(
     *,
     graph: MotifGraph | None = None,
     character: Sequence[int] | None = None,
+    basis: str = "point-group",
+    l_max: int | None = None,
 ) -> tuple[Mode, ...]:
     """Every distortion mode of a motif: 3k of them for k ligands, as stretch, bend and rotation blocks.
 
@@ -77,11 +84,17 @@ def distortion_modes(
     character
         +1 or -1 for each target in the order of `Mode.targets` of the plain mode (the picked motif first, then by
         index): antiferro patterns.
+    basis
+        "point-group": irreps of the ideal figure (Mulliken symbols), in the figure's axes. "tensor": the fields
+        [Y_l (x) 1o]_L of equivariant networks, in the axes of the laboratory; for misshapen motifs. In scope "all" a
+        motif of another orbit gets the fields of its own ligands in the same axes.
+    l_max
+        the highest l of the tensor basis; None as far as needed to span all 3k displacements.
 
     Raises
     ------
     MotifError
-        an unknown motif or scope, a motif without ligands, a character of the wrong length.
+        an unknown motif, scope or basis, a motif without ligands, a character of the wrong length.
     """
     graph = graph if graph is not None else find_motifs(structure)
     picked = graph.motifs[graph.index_of(motif)]
@@ -89,29 +102,78 @@ def distortion_modes(
         raise MotifError(f"scope {scope!r}", where="distortion_modes", remedy=f"choose one of {', '.join(SCOPES)}")
     if not picked.ligands:
         raise MotifError(f"{picked.name} has no ligands to move", where="distortion_modes", remedy="pick another motif")
-    figure, rotation, vertex = lay(graph, picked)
-    carried = _carriers(graph, picked, scope, rotation, vertex)
-    signs = np.ones(len(carried), dtype=int) if character is None else np.asarray(character, dtype=int)
-    if len(signs) != len(carried) or not np.isin(signs, (1, -1)).all():
+    if basis not in BASES:
+        raise MotifError(f"basis {basis!r}", where="distortion_modes", remedy=f"choose one of {', '.join(BASES)}")
+    tensor = basis == "tensor"
+    if tensor:
+        rotation, vertex = np.eye(3), np.arange(len(picked.ligands))
+    else:
+        figure, rotation, vertex = lay(graph, picked)
+    carried, unlike = _carriers(graph, picked, scope, rotation, vertex, tensor)
+    count = len(carried) + len(unlike)
+    signs = np.ones(count, dtype=int) if character is None else np.asarray(character, dtype=int)
+    if len(signs) != count or not np.isin(signs, (1, -1)).all():
         raise MotifError(
-            f"a character of {len(signs)} values for {len(carried)} motifs",
+            f"a character of {len(signs)} values for {count} motifs",
             where=f"distortion_modes({picked.name}, {scope!r})",
             remedy="give +1 or -1 for each motif of the scope",
         )
     pattern = "" if character is None else "[" + "".join("+" if s > 0 else "-" for s in signs) + "]"
+    stem = f"m{picked.index}:{scope}{pattern}"
+    if tensor:
+        return _tensor_modes(graph, picked, stem, scope, l_max, carried, unlike, signs)
     counts: dict[tuple[str, str], int] = {}
     for c in figure.coordinates:
         counts[c.block, c.irrep] = max(counts.get((c.block, c.irrep), 0), c.component)
     modes = []
     for c in figure.coordinates:
-        targets = tuple(
-            (index, _frozen(sign * c.vectors[order] @ turn.T))
-            for sign, (index, turn, order) in zip(signs, carried, strict=True)
-        )
-        key = f"m{picked.index}:{scope}{pattern}:{c.block}:{c.irrep}:{c.component}"
+        targets = _carry(c.vectors, carried, signs)
+        key = f"{stem}:{c.block}:{c.irrep}:{c.component}"
         label = _label(c, counts[c.block, c.irrep]) + (f" {pattern}" if pattern else "")
         modes.append(Mode(key, label, c.irrep, c.block, c.component, picked.index, scope, targets[0][1], targets))
     return tuple(modes)
+
+
+def _carry(vectors: np.ndarray, carried: list[_Carrier], signs: np.ndarray) -> tuple[tuple[int, np.ndarray], ...]:
+    return tuple(
+        (index, _frozen(sign * vectors[order] @ turn.T))
+        for sign, (index, turn, order) in zip(signs, carried, strict=False)
+    )
+
+
+def _tensor_modes(
+    graph: MotifGraph,
+    picked: Motif,
+    stem: str,
+    scope: str,
+    l_max: int | None,
+    carried: list[_Carrier],
+    unlike: list[int],
+    signs: np.ndarray,
+) -> tuple[Mode, ...]:
+    """Tensor fields of the picked motif, carried; those motifs that no operation reaches have fields of their own."""
+    pattern = stem.partition("[")[1] + stem.partition("[")[2]
+    own = {}
+    for index in unlike:
+        found = tensor_coordinates(relative_positions(graph, graph.motifs[index]), l_max)
+        own[index] = {(c.irrep, c.component): c.vectors for c in found}
+    modes = []
+    for c in tensor_coordinates(relative_positions(graph, picked), l_max):
+        targets = _carry(c.vectors, carried, signs)
+        for sign, index in zip(signs[len(carried) :], unlike, strict=True):
+            vectors = own[index].get((c.irrep, c.component))
+            targets += () if vectors is None else ((index, _frozen(sign * vectors)),)
+        block = "rotation" if (c.degree, c.irrep) == (1, "1e") else "tensor"
+        label = f"{c.irrep} ({c.component}) - {c.note}" + (f" {pattern}" if pattern else "")
+        key = f"{stem}:tensor:{c.irrep}:{c.component}"
+        modes.append(Mode(key, label, c.irrep, block, c.component, picked.index, scope, targets[0][1], targets))
+    return tuple(modes)
+
+
+def relative_positions(graph: MotifGraph, motif: Motif) -> np.ndarray:
+    """float64 [k, 3]: the ligands of a motif relative to its centre, Angstrom."""
+    positions = motif.positions(graph.structure)
+    return positions[1:] - positions[0]
 
 
 def mode_by_key(graph: MotifGraph, key: str) -> Mode:
@@ -120,7 +182,9 @@ def mode_by_key(graph: MotifGraph, key: str) -> Mode:
     if not found:
         raise MotifError(f"{key!r} is no mode key", remedy='keys look like "m3:orbit:stretch:Eg:1"')
     character = None if found[3] is None else [1 if c == "+" else -1 for c in found[3]]
-    for mode in distortion_modes(graph.structure, int(found[1]), found[2], graph=graph, character=character):
+    basis = "tensor" if found[4] == "tensor" else "point-group"
+    modes = distortion_modes(graph.structure, int(found[1]), found[2], graph=graph, character=character, basis=basis)
+    for mode in modes:
         if mode.key == key:
             return mode
     raise MotifError(f"there is no mode {key!r}", where=repr(graph), remedy="list them with distortion_modes")
@@ -143,8 +207,7 @@ def lay(graph: MotifGraph, motif: Motif, towards: np.ndarray | None = None) -> t
     Of the equivalent ways the one nearest to `towards` (default: figure axes along Cartesian axes). A motif without
     an ideal figure is its own: its modes follow from the point group it has within 5 %.
     """
-    positions = motif.positions(graph.structure)
-    ligands = positions[1:] - positions[0]
+    ligands = relative_positions(graph, motif)
     if motif.symbol.startswith("?"):
         return figure_of(ligands, 0.05), np.eye(3), np.arange(len(ligands))
     figure = ideal_figure(motif.symbol)
@@ -166,12 +229,14 @@ def nearest_frame(found: Match, figure: Figure, towards: np.ndarray | None = Non
 
 
 def _carriers(
-    graph: MotifGraph, picked: Motif, scope: str, rotation: np.ndarray, vertex: np.ndarray
-) -> list[tuple[int, np.ndarray, np.ndarray]]:
-    """(motif, rotation, ideal vertex of each ligand) of every target, the picked motif first."""
+    graph: MotifGraph, picked: Motif, scope: str, rotation: np.ndarray, vertex: np.ndarray, tensor: bool
+) -> tuple[list[_Carrier], list[int]]:
+    """(motif, rotation, ideal vertex of each ligand) of every target, the picked motif first; for the tensor basis
+    also the targets that no operation of the crystal reaches."""
     out = [(picked.index, rotation, vertex)]
+    unlike: list[int] = []
     if scope == "motif":
-        return out
+        return out, unlike
     orbit = [i for i in graph.orbits[picked.orbit] if i != picked.index]
     others = orbit
     if scope == "all":
@@ -183,10 +248,12 @@ def _carriers(
         if index in by_symmetry:
             turn, ligand = by_symmetry[index]
             out.append((index, turn @ rotation, vertex[ligand]))
+        elif tensor:
+            unlike.append(index)
         else:
             _, turn, order = lay(graph, graph.motifs[index], rotation)
             out.append((index, turn, order))
-    return out
+    return out, unlike
 
 
 def _symmetry_carriers(graph: MotifGraph, picked: Motif, orbit: list[int]) -> dict[int, tuple[np.ndarray, np.ndarray]]:
