@@ -1,5 +1,7 @@
 """Continuous symmetry measures and published distortion indices."""
 
+import itertools
+
 import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
@@ -14,7 +16,7 @@ from motifdesk.motifs.measure import (
     relative,
     van_vleck,
 )
-from motifdesk.motifs.shape_table import SEPARATION, TABLE
+from motifdesk.motifs.shape_table import ANGLES, TABLE
 from motifdesk.motifs.shapes import classify, csm, match, symbols_of, vertices
 from motifdesk.structures import read
 from tests.minerals import corundum, spinel
@@ -91,14 +93,13 @@ def test_measures_equal_chemenvs_own_on_distorted_figures():
         assert ours.csm == pytest.approx(theirs, abs=1e-6)
 
 
-def test_separations_are_lower_bounds_of_the_distance_between_figures():
-    for symbol in symbols_of(6) + symbols_of(5):
-        angles = [
-            np.degrees(np.arcsin(np.sqrt(csm(vertices(symbol), other)) / 10))
-            for other in symbols_of(len(vertices(symbol)))
-            if other != symbol
-        ]
-        assert SEPARATION[symbol] <= min(angles) + 0.02
+def test_angles_between_figures_are_lower_bounds_of_what_the_search_finds():
+    for coordination in (4, 5, 6, 7, 9):
+        figures = symbols_of(coordination)
+        pairs = list(itertools.combinations(figures, 2))
+        assert len(pairs) == len(ANGLES[coordination])
+        for (a, b), angle in zip(pairs, ANGLES[coordination], strict=True):
+            assert angle <= np.degrees(np.arcsin(np.sqrt(csm(vertices(a), b)) / 10)) + 1e-6
 
 
 def test_octahedral_parameters_of_octadists_example():

@@ -34,7 +34,7 @@ def assemble(
     """
     cell = arrays.cell if arrays.cell is not None else np.zeros((3, 3))
     watch = clock.watch("shapes", len(centres)) if clock is not None else None
-    known: dict[int, tuple[int, str, str, float | None]] = {}
+    known: dict[int, tuple[int, str, str, str, float | None]] = {}
     members: list[list[int]] = []
     motifs = []
     for index, centre in enumerate(centres):
@@ -44,11 +44,11 @@ def assemble(
                 watch(index)
             near = [x.site for x in ligands]
             images = np.array([x.image for x in ligands], dtype=float).reshape(-1, 3)
-            known[key] = len(members), *figure(arrays.positions[near] + images @ cell - arrays.positions[centre])
+            found = figure(arrays.positions[near] + images @ cell - arrays.positions[centre])
+            known[key] = len(members), motif_formula(symbols[centre], [symbols[k] for k in near]), *found
             members.append([])
-        orbit, name, symbol, measure = known[key]
+        orbit, formula, name, symbol, measure = known[key]
         members[orbit].append(index)
-        formula = motif_formula(symbols[centre], [symbols[x.site] for x in ligands])
         label = f"{formula} {name} ({symbols[centre]}{centre})"
         motifs.append(Motif(index, centre, tuple(ligands), formula, name, symbol, measure, orbit, label))
     return tuple(motifs), tuple(tuple(orbit) for orbit in members)

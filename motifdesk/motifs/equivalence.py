@@ -34,37 +34,33 @@ def site_classes(arrays: Any, kinds: np.ndarray, tolerance: float) -> SiteClasse
     n = len(kinds)
     source = np.arange(n)
     w, t = np.broadcast_to(np.eye(3, dtype=np.int64), (n, 3, 3)).copy(), np.zeros((n, 3))
-    if len(np.unique(kinds)) == n:  # no two sites can be equal
+    if kinds.max() + 1 == n and len(set(kinds.tolist())) == n:  # no two sites can be equal
         return SiteClasses(source, w, t)
     # charges may order atoms of one element: the symmetry is that of the decorated crystal
     marked = AtomArrays(kinds + 1, arrays.positions, arrays.cell)
-    marked.__dict__["fractional"] = arrays.fractional
     try:
         found = dataset(marked, tolerance)
     except StructureError as error:
         return SiteClasses(source, w, t, f"symmetry was not used: {error}")
-    rotations = np.array(found.operations.rotations, dtype=np.int64).reshape(-1, 3, 3)
-    translations = np.array(found.operations.translations).reshape(-1, 3)
+    rotations = np.array(found.operations.rotations, dtype=np.int64)
+    translations = np.array(found.operations.translations)
     f, limit = arrays.fractional, max(3 * tolerance, 1e-3)
     orbit = np.array(found.orbits)
     rest = np.flatnonzero(orbit != source)
-    images = {int(r): f[r] @ np.swapaxes(rotations, 1, 2) + translations for r in np.unique(orbit[rest])}
-    for r, x in images.items():
-        members = np.flatnonzero(orbit == r)
-        members = members[members != r]
-        rows = max(1, _CHUNK // max(len(members), 1))
-        best, which = np.full(len(members), np.inf), np.zeros(len(members), dtype=np.int64)
-        for k in range(0, len(x), rows):
-            delta = x[k : k + rows, None] - f[members]
-            delta = (delta - np.rint(delta)) @ arrays.cell
-            squared = np.einsum("gmx,gmx->gm", delta, delta)
-            g = squared.argmin(axis=0)
-            value = squared[g, np.arange(len(members))]
-            better = value < best
-            best[better], which[better] = value[better], g[better] + k
-        good = best < limit * limit
-        chosen, op = members[good], which[good]
-        source[chosen], w[chosen], t[chosen] = r, rotations[op], translations[op]
+    rows = max(1, _CHUNK // len(rotations))
+    turned = np.ascontiguousarray(np.swapaxes(rotations, 1, 2), dtype=float)
+    for k in range(0, len(rest), rows):
+        some = rest[k : k + rows]
+        # of the operations that may take the representative to the site, the one that does it best
+        representatives, place = np.unique(orbit[some], return_inverse=True)
+        images = (f[representatives] @ turned + translations[:, None])[:, place]
+        delta = images - f[some]
+        delta = (delta - np.rint(delta)) @ arrays.cell
+        squared = np.einsum("gmx,gmx->gm", delta, delta)
+        op = squared.argmin(axis=0)
+        good = squared[op, np.arange(len(some))] < limit * limit
+        chosen, op = some[good], op[good]
+        source[chosen], w[chosen], t[chosen] = orbit[chosen], rotations[op], translations[op]
     return SiteClasses(source, w, t)
 
 

@@ -46,7 +46,7 @@ def find_motifs(structure: Any, *, tolerance: float = 0.01, seconds: float = 60.
         time.
     """
     clock = Clock(seconds)
-    if not hasattr(structure, "composition"):  # ase.Atoms, AtomArrays
+    if not hasattr(structure, "sites"):  # ase.Atoms, AtomArrays
         structure = from_arrays(to_arrays(structure))
     arrays = to_arrays(structure)
     if len(arrays) > _LARGEST:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -50,6 +51,14 @@ def _gauss(cell: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if not changed:
             break
     return short, transform
+
+
+@lru_cache(maxsize=64)
+def _steps(sides: tuple[int, int, int]) -> np.ndarray:
+    """int64 [n, 3]: every step of a grid with these sides, from zero."""
+    grid = np.indices(sides).reshape(3, -1).T
+    grid.setflags(write=False)
+    return grid
 
 
 @dataclass(frozen=True)
@@ -112,9 +121,9 @@ class NeighbourList:
                 f"{count:.0f} atoms within {radius:.0f} A of the cell are too many to search",
                 remedy="use a smaller structure, or one with less vacuum",
             )
-        grid = np.indices(tuple(sides)).reshape(3, -1).T + first
+        grid = _steps(tuple(sides.tolist())) + first
         points = (f[None] + grid[:, None]).reshape(-1, 3)
-        inside = np.flatnonzero(((points >= low - 1e-9) & (points <= high + 1e-9)).all(axis=1))
+        inside = np.flatnonzero((np.abs(points - 0.5 * (low + high)) <= 0.5 * (high - low) + 1e-9).all(axis=1))
         cells, sites = np.divmod(inside, len(f))
         return points[inside] @ self._short, sites, grid[cells]
 
@@ -138,21 +147,24 @@ class NeighbourList:
     def _nearest(
         self, chosen: np.ndarray, points: np.ndarray, radius: float, most: int | None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        vectors = points[None] - (self._reduced[chosen] @ self._short)[:, None]
+        centres = self._reduced[chosen] @ self._short
+        if most is not None and most + 1 < len(points):
+            # up to a constant and rounding: enough to pick, with the site itself among them
+            rough = np.einsum("mx,mx->m", points, points) - 2.0 * (centres @ points.T)
+            index = np.argpartition(rough, most, axis=1)[:, : most + 1]
+            index.sort(axis=1)  # among equals the first of the cloud comes first
+        else:
+            index = np.broadcast_to(np.arange(len(points)), (len(chosen), len(points)))
+        vectors = points[index] - centres[:, None]
         squared = np.einsum("umx,umx->um", vectors, vectors)
         squared[(squared > radius * radius) | (squared <= 1e-8)] = np.inf
-        if most is not None and most < squared.shape[1]:
-            index = np.argpartition(squared, most - 1, axis=1)[:, :most]
-            index.sort(axis=1)  # among equals the first of the cloud comes first
-            order = np.argsort(np.take_along_axis(squared, index, axis=1), axis=1, kind="stable")
-            index = np.take_along_axis(index, order, axis=1)
-        else:
-            index = np.argsort(squared, axis=1, kind="stable")
-        value = np.take_along_axis(squared, index, axis=1)
-        kept = np.isfinite(value)
-        found = index[kept]
-        rows = np.nonzero(kept)[0]
-        return kept.sum(axis=1), found, vectors[rows, found], value[kept]
+        order = squared.argsort(axis=1, kind="stable")
+        if most is not None:
+            order = order[:, :most]
+        rows = np.arange(len(chosen))[:, None]
+        squared = squared[rows, order]
+        kept = squared < np.inf
+        return kept.sum(axis=1), index[rows, order][kept], vectors[rows, order][kept], squared[kept]
 
     def closer_than(self, radius: float) -> tuple[int, int, float] | None:
         """A pair of sites (a, b, Angstrom) nearer than `radius`, which must be far below the lattice vectors' lengths;

@@ -13,11 +13,11 @@ from functools import cache
 
 import numpy as np
 
-from .shape_table import SEPARATION, TABLE
+from .laying import Figure, Laid, lay, lay_quickly, lay_thoroughly, normalised, prepare, turn
+from .shape_table import ANGLES, SCRAMBLE, TABLE
 
-# starts that are assigned, and how many of the best are refined
-_STARTS, _REFINED = 32, 4
-_NEXT, _LAST = np.array([1, 2, 0]), np.array([2, 0, 1])
+# radians: figures that a quick search leaves farther behind the best than this are not searched thoroughly
+_CLOSE = math.radians(6.0)
 
 
 @dataclass(frozen=True)
@@ -54,48 +54,106 @@ def shape_name(symbol: str) -> str:
     return TABLE[symbol][0]
 
 
-def _normalised(ligands: np.ndarray) -> np.ndarray:
-    """Ligands [k, 3] relative to the centre -> less the centroid including the centre, unit norm."""
-    p = ligands - ligands.sum(axis=0) / (len(ligands) + 1)
-    return p / np.sqrt((p * p).sum())
+@cache
+def _figure(symbol: str) -> Figure:
+    return prepare(vertices(symbol), math.radians(SCRAMBLE[symbol]))
 
 
 def classify(ligands: np.ndarray) -> Match | None:
     """The nearest ideal figure of `ligands` float [k, 3] (Angstrom, relative to the centre); None if none is known.
 
-    Figures are tried in the order of how well their sorted Gram matrices agree. arccos(tr Sigma) is a distance between
-    shapes, so a figure nearer than half way to its nearest neighbour among the figures needs no rival.
+    Figures are laid on the motif in the order of how well they can do at best until none left can beat the best found:
+    `_bounds`, and the triangle inequality with those already laid (arccos(tr Sigma) is a distance between shapes).
     """
     ligands = np.asarray(ligands, dtype=float)
-    if not len(ligands) or not symbols_of(len(ligands)) or np.linalg.norm(ligands, axis=1).min() < 1e-6:
+    symbols = symbols_of(len(ligands))
+    if not len(ligands) or not symbols or np.einsum("ij,ij->i", ligands, ligands).min() < 1e-12:
         return None
-    p = _normalised(ligands)
-    mine, spread = _invariants(p)
-    candidates = []
-    for symbol in symbols_of(len(ligands)):
-        gram, widths = _ideal_invariants(symbol)
-        candidates.append((float(((gram - mine) ** 2).sum()), float(min(1.0, widths @ spread)), symbol))
-    best: Match | None = None
-    for _, bound, symbol in sorted(candidates):
-        # von Neumann: the sum of singular values of p^T q is at most that of their paired singular values
-        if best is not None and 100.0 * (1.0 - bound**2) > best.csm:
-            continue
-        found = match(ligands, symbol)
-        if best is None or found.csm < best.csm - 1e-9:
-            best = found
-        if math.asin(math.sqrt(min(best.csm, 100.0)) / 10.0) < 0.5 * math.radians(SEPARATION.get(best.symbol, 0.0)):
+    p = normalised(ligands)
+    if len(symbols) == 1:
+        return _match(ligands, p, symbols[0])
+    least = np.arccos(_bounds(p))  # angle that each figure is away at least
+    laid: dict[int, Laid] = {}
+    best, angle = -1, math.inf
+    while True:
+        n = int(least.argmin())
+        if least[n] >= angle - 1e-9:
             break
-    return best
-
-
-def _invariants(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sorted entries of the Gram matrix, and the three singular values, of normalised points."""
-    return np.sort(p @ p.T, axis=None), np.sqrt(np.maximum(np.linalg.eigvalsh(p.T @ p), 0.0))
+        laid[n] = lay_quickly(p, ligands, _figure(symbols[n]))
+        away = math.acos(min(1.0, laid[n].value))
+        if away < angle:
+            best, angle = n, away
+        least = np.maximum(least, _angles(len(p))[n] - away)
+        least[n] = math.inf
+    chosen = laid[best]
+    for n, quick in sorted(laid.items(), key=lambda item: -item[1].value):
+        if not quick.certain and math.acos(min(1.0, quick.value)) < angle + _CLOSE:
+            found = lay_thoroughly(p, _figure(symbols[n]), quick)
+            if found.value > chosen.value + 1e-11 or n == best:
+                best, chosen = n, found
+    return _made(symbols[best], chosen)
 
 
 @cache
-def _ideal_invariants(symbol: str) -> tuple[np.ndarray, np.ndarray]:
-    return _invariants(_normalised(vertices(symbol)))
+def _angles(coordination: int) -> np.ndarray:
+    """float [figures, figures]: lower bounds of the angles between figures, radians."""
+    count = len(symbols_of(coordination))
+    out = np.zeros((count, count))
+    out[np.triu_indices(count, 1)] = np.radians(ANGLES[coordination])
+    return out + out.T
+
+
+def _bounds(p: np.ndarray) -> np.ndarray:
+    """Upper bounds float [figures] of t = tr Sigma.
+
+    von Neumann: the sum of singular values of p^T q is at most that of the products of their own. And where p and q are
+    aligned, e = p - q and a = p + q have a symmetric p^T q, so that
+    2 |p p^T - q q^T|^2 = |a e^T|^2 + |p^T p - q^T q|^2 <= (|p|_2 + |q|_2)^2 (2 - 2 t) + h, with h from the squared
+    singular values paired in opposite order; and the left side is no less than matching each sorted row of the one Gram
+    matrix with its nearest in the other.
+    """
+    rows, widths = _invariants(p)
+    ideal = _ideals(len(p))
+    apart = ideal.norms + np.einsum("ij,ij->i", rows, rows) - 2.0 * (ideal.rows @ rows.T)
+    squared = np.maximum(apart.min(axis=1).sum(axis=1), apart.min(axis=2).sum(axis=1))
+    h = ideal.widths2 + widths @ widths - 2.0 * (ideal.widths @ widths[::-1])
+    own = np.sqrt(widths)
+    gram = 1.0 - np.maximum(squared, 2.0 * squared - h) / (2.0 * (ideal.roots[:, 2] + own[2]) ** 2)
+    return np.minimum(np.minimum(gram, ideal.roots @ own), 1.0)
+
+
+def _invariants(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of normalised points [k, 3]: rows of the Gram matrix, squared length first and the others sorted, float [k, k],
+    and the squared singular values, ascending [3]."""
+    rows = (p @ p.T)[_others(len(p))]
+    rows[:, 1:].sort(axis=1)
+    return rows, np.maximum(np.linalg.eigvalsh(p.T @ p), 0.0)
+
+
+@cache
+def _others(k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Index of a square matrix with the diagonal moved to the first column."""
+    columns = np.array([[i, *(j for j in range(k) if j != i)] for i in range(k)])
+    return np.arange(k)[:, None], columns
+
+
+@dataclass(frozen=True)
+class _Ideals:
+    """Invariants of all figures: rows [m, k, k], their squared norms [m, k, 1], widths [m, 3], the roots of these, and
+    the squared norms of the widths [m]."""
+
+    rows: np.ndarray
+    norms: np.ndarray
+    widths: np.ndarray
+    roots: np.ndarray
+    widths2: np.ndarray
+
+
+@cache
+def _ideals(coordination: int) -> _Ideals:
+    found = [_invariants(_figure(s).q) for s in symbols_of(coordination)]
+    rows, widths = (np.array(x) for x in zip(*found, strict=True))
+    return _Ideals(rows, (rows**2).sum(axis=2, keepdims=True), widths, np.sqrt(widths), (widths**2).sum(axis=1))
 
 
 def csm(ligands: np.ndarray, symbol: str) -> float:
@@ -106,119 +164,28 @@ def csm(ligands: np.ndarray, symbol: str) -> float:
 def match(ligands: np.ndarray, symbol: str) -> Match:
     """Lay the figure `symbol` on `ligands` float [k, 3] as well as possible. ValueError: wrong number of ligands."""
     ligands = np.asarray(ligands, dtype=float)
-    ideal = vertices(symbol)
-    if ligands.shape != ideal.shape:
-        raise ValueError(f"{symbol} has {len(ideal)} vertices, the motif {len(ligands)} ligands")
-    p, q = _normalised(ligands), _normalised(ideal)
-    k = len(p)
-    if k == 1:
-        return Match(symbol, shape_name(symbol), 0.0, (0,), _turn(ideal[0], ligands[0]))
-    perm, value = _permutation(ligands, ideal, p, q)
-    u, _, vt = np.linalg.svd(p.T @ q[perm])
-    rotation = u @ vt
-    if _flat(symbol) and np.linalg.det(rotation) < 0:
-        # flat figures: the axis across is free, take the proper rotation
-        rotation = u @ np.diag([1.0, 1.0, -1.0]) @ vt
-    measure = max(0.0, 100.0 * (1.0 - min(value, 1.0) ** 2))
-    return Match(symbol, shape_name(symbol), measure, tuple(int(i) for i in perm), rotation)
+    if ligands.shape != vertices(symbol).shape:
+        raise ValueError(f"{symbol} has {len(vertices(symbol))} vertices, the motif {len(ligands)} ligands")
+    return _match(ligands, normalised(ligands), symbol)
+
+
+def _match(ligands: np.ndarray, p: np.ndarray, symbol: str) -> Match:
+    if len(p) == 1:
+        return Match(symbol, shape_name(symbol), 0.0, (0,), turn(vertices(symbol)[0], ligands[0]))
+    return _made(symbol, lay(p, ligands, _figure(symbol)))
+
+
+def _made(symbol: str, laid: Laid) -> Match:
+    turned = laid.rotation
+    if _figure(symbol).flat and np.linalg.det(turned) < 0:
+        # the axis across a flat figure is free: take the proper rotation
+        turned = turned @ _across(symbol)
+    measure = max(0.0, 100.0 * (1.0 - min(laid.value, 1.0) ** 2))
+    return Match(symbol, shape_name(symbol), measure, tuple(laid.perm.tolist()), turned)
 
 
 @cache
-def _flat(symbol: str) -> bool:
-    """Whether a figure with its centre lies in a plane."""
-    return bool(np.linalg.matrix_rank(_normalised(vertices(symbol)), tol=1e-6) < 3)
-
-
-def _turn(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return _frames(b[None], _across(b)[None])[0] @ _frames(a[None], _across(a)[None])[0].T
-
-
-def _across(a: np.ndarray) -> np.ndarray:
-    return np.eye(3)[int(np.argmin(np.abs(a)))]
-
-
-def _frames(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Right-handed frames [..., 3, 3] (columns) with x along a and y in the half plane of b."""
-    x = a / np.linalg.norm(a, axis=-1, keepdims=True)
-    y = b - (b * x).sum(-1, keepdims=True) * x
-    y = y / np.linalg.norm(y, axis=-1, keepdims=True)
-    z = x[..., _NEXT] * y[..., _LAST] - x[..., _LAST] * y[..., _NEXT]  # np.cross is slow on few rows
-    return np.stack([x, y, z], axis=-1)
-
-
-@cache
-def _ideal_frames(symbol_points: bytes, k: int) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Frames on ordered pairs of not collinear vertices, one of each set that the figure's rotations make equivalent;
-    the cosine between the two vertices; whether the figure is its own mirror image."""
-    ideal = np.frombuffer(symbol_points).reshape(k, 3)
-    unit = ideal / np.linalg.norm(ideal, axis=1, keepdims=True)
-    i, j = (x.ravel() for x in np.meshgrid(np.arange(k), np.arange(k), indexing="ij"))
-    cosine = (unit[i] * unit[j]).sum(1)
-    keep = (i != j) & (np.abs(cosine) < 0.98)
-    frames = _frames(ideal[i[keep]], ideal[j[keep]])
-    if not len(frames):
-        return frames, cosine[keep], True
-    cosine = cosine[keep]
-    # pairs in one half plane have one frame, but not one angle
-    keys = [(_signature(ideal @ frame), round(float(c), 3)) for frame, c in zip(frames, cosine, strict=True)]
-    chosen = sorted({key: n for n, key in reversed(list(enumerate(keys)))}.values())
-    mirrored = _signature(ideal @ frames[0] @ np.diag([1.0, 1.0, -1.0]))
-    return frames[chosen], cosine[chosen], any(signature == mirrored for signature, _ in keys)
-
-
-def _signature(points: np.ndarray) -> bytes:
-    """The same for the same set of points in any order."""
-    rounded = np.round(points, 3) + 0.0
-    return rounded[np.lexsort(rounded.T)].tobytes()
-
-
-def _permutation(ligands: np.ndarray, ideal: np.ndarray, p: np.ndarray, q: np.ndarray) -> tuple[np.ndarray, float]:
-    """Ideal vertex of each ligand that maximises the sum of singular values of p^T q, and that sum.
-
-    Starts: the frame of one or two ligand pairs laid on every similar pair of ideal vertices; the best starts are
-    refined by turns of assignment (Hungarian) and rotation (Kabsch) until nothing changes.
-    """
-    from scipy.linalg.lapack import dgesdd
-    from scipy.optimize import linear_sum_assignment
-
-    k = len(p)
-    unit = ligands / np.linalg.norm(ligands, axis=1, keepdims=True)
-    frames, cosine, achiral = _ideal_frames(ideal.tobytes(), k)
-    turns = []
-    if len(frames):
-        across = np.abs(unit @ unit.T)
-        np.fill_diagonal(across, 2.0)
-        for a in (0, k // 2) if k > 3 else range(k):
-            b = int(np.argmin(across[a]))
-            if across[a, b] > 0.99:
-                continue
-            near = np.abs(cosine - unit[a] @ unit[b]) < 0.55
-            turns.append(_frames(ligands[a], ligands[b]) @ np.swapaxes(frames[near], 1, 2))
-    rotations = np.concatenate(turns) if turns else np.zeros((0, 3, 3))
-    if not len(rotations):  # collinear figures, or a motif unlike any
-        rotations = np.stack([_turn(v, ligands[0]) for v in ideal])
-    if not achiral:
-        rotations = np.concatenate([rotations, rotations @ np.diag([1.0, 1.0, -1.0])])
-    overlap = (p @ rotations) @ q.T
-    bound = np.minimum(overlap.max(axis=2).sum(axis=1), overlap.max(axis=1).sum(axis=1))
-    order = np.argsort(-bound, kind="stable")
-    starts: dict[bytes, np.ndarray] = {}
-    for n in order[:_STARTS]:
-        perm = linear_sum_assignment(overlap[n], maximize=True)[1]
-        starts.setdefault(perm.tobytes(), perm)
-    perms = np.array(list(starts.values()))
-    values = np.linalg.svd(p.T @ q[perms], compute_uv=False).sum(axis=1)
-    best, best_value = perms[0], -1.0
-    for n in np.argsort(-values, kind="stable")[:_REFINED]:
-        perm, value = perms[n], -1.0
-        for _ in range(20):
-            u, s, vt, _info = dgesdd(p.T @ q[perm])
-            if s.sum() <= value + 1e-12:
-                break
-            value = float(s.sum())
-            if value > best_value + 1e-12:
-                best, best_value = perm, value
-            perm = linear_sum_assignment(p @ (u @ vt) @ q.T, maximize=True)[1]
-        if 1.0 - best_value < 1e-9:
-            break
-    return best, best_value
+def _across(symbol: str) -> np.ndarray:
+    """The mirror in the plane of a flat figure, float [3, 3]; of a line, in a plane that holds it."""
+    normal = np.linalg.svd(_figure(symbol).q)[2][2]
+    return np.eye(3) - 2.0 * np.outer(normal, normal)

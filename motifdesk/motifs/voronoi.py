@@ -124,31 +124,31 @@ def _faces(
     other = adjacent.ravel()
     once = np.flatnonzero((rows < other) & keep[rows])
     face = np.concatenate([simplices[:, _NEXT].ravel()[once], simplices[:, _LAST].ravel()[once]])
-    one, two = vertices[rows[once]], vertices[other[once]]
     weight = np.bincount(face, minlength=points)
+    one, two = vertices[rows[once]].T, vertices[other[once]].T
     # an inner point of the (convex) face: the mean of its edges' ends
-    middle = np.concatenate([0.5 * (one + two)] * 2)
-    centre = np.stack([np.bincount(face, middle[:, x], minlength=points) for x in range(3)], axis=1)
-    m = (centre / np.maximum(weight, 1)[:, None])[face]
-    across, along, l1, l2 = _cross(one, two), _dot(one, two), _length(one), _length(two)
-    a, b = np.concatenate([one, one]), np.concatenate([two, two])
-    la, lb, lm = np.concatenate([l1, l1]), np.concatenate([l2, l2]), _length(m)
+    middle = 0.5 * (one + two)
+    inner = [np.bincount(face, np.concatenate([x, x]), minlength=points) for x in middle]
+    m = (np.array(inner) / np.maximum(weight, 1))[:, face]
+    both = [_cross(one, two), _dot(one, two), _length(one), _length(two)]
+    across, along, la, lb = (np.concatenate([x, x], axis=-1) for x in both)
+    a, b, lm = np.concatenate([one, one], axis=1), np.concatenate([two, two], axis=1), _length(m)
     area = 0.5 * _length(_cross(a - m, b - m))
-    triple = np.abs(_dot(m, np.concatenate([across, across])))
-    denominator = la * lb * lm + np.concatenate([along, along]) * lm + _dot(a, m) * lb + _dot(b, m) * la
-    angle = 2.0 * np.arctan2(triple, denominator)  # Van Oosterom and Strackee
+    denominator = la * lb * lm + along * lm + _dot(a, m) * lb + _dot(b, m) * la
+    angle = 2.0 * np.arctan2(np.abs(_dot(m, across)), denominator)  # Van Oosterom and Strackee
     index = np.flatnonzero(weight)
     solid, size = np.bincount(face, angle, minlength=points), np.bincount(face, area, minlength=points)
     return index, solid[index], size[index]
 
 
 def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return a[:, _NEXT] * b[:, _LAST] - a[:, _LAST] * b[:, _NEXT]
+    """Of columns: float [3, K]."""
+    return np.array([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
 
 
 def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return np.einsum("ij,ij->i", a, b)
+    return np.einsum("ij,ij->j", a, b)
 
 
 def _length(a: np.ndarray) -> np.ndarray:
-    return np.sqrt(np.einsum("ij,ij->i", a, a))
+    return np.sqrt(np.einsum("ij,ij->j", a, a))
