@@ -2,20 +2,34 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import rotation
 
 from motifdesk.motifs import distortion_modes, find_motifs, mode_by_key
-from motifdesk.motifs.irreps import ideal_figure
+from motifdesk.motifs.irreps import figure_of, ideal_figure
 from motifdesk.motifs.measure import relative
+from motifdesk.motifs.modes import nearest_frame
 from motifdesk.motifs.shape_table import TABLE
+from motifdesk.motifs.shapes import match, vertices
 from motifdesk.structures import read, symmetry_operations
 from motifdesk.structures.errors import MotifDeskError
 
+# stretch, bend, rotation. The first five stand in the design table; the others follow from the textbook counting
+# (vertex permutation for stretch, 3k displacements less it and the rotations for bend; Wilson, Decius and Cross)
 PUBLISHED = {
     "T:4": ("A1 + T2", "E + T2", "T1"),
     "O:6": ("A1g + Eg + T1u", "T2g + T1u + T2u", "T1g"),
     "C:8": ("A1g + A2u + T1u + T2g", "Eg + Eu + T1u + T2g + T2u", "T1g"),
     "T:6": ("A1' + A2'' + E' + E''", "A1' + A1'' + A2'' + 2E' + E''", "A2' + E''"),
     "S:4": ("A1g + B1g + Eu", "A2u + B2g + Eu + B2u", "A2g + Eg"),
+    "TL:3": ("A1' + E'", "A2'' + E'", "A2' + E''"),
+    "L:2": ("Sigma_g + Sigma_u", "Pi_u", "Pi_g"),
+    "T:5": ("2A1' + A2'' + E'", "A2'' + 2E' + E''", "A2' + E''"),
+    "PP:5": ("A1' + E1' + E2'", "A2'' + E2'' + E1' + E2'", "A2' + E1''"),
+    "S:5": ("2A1 + B1 + E", "A1 + B1 + B2 + 2E", "A2 + E"),
+    "C:12": ("A1g + Eg + T1u + T2g + T2u", "A2g + A2u + Eg + Eu + T1g + 2T1u + T2g + T2u", "T1g"),
+    "I:12": ("Ag + Hg + T1u + T2u", "Gg + Gu + Hg + Hu + T1u", "T1g"),
 }
 
 
@@ -58,6 +72,74 @@ def test_octahedral_jahn_teller_partners_are_van_vlecks():
     np.testing.assert_allclose(radial2, np.array([1, -1, 0])[along] / 2, atol=1e-9)
     breathing = next(c for c in figure.coordinates if c.irrep == "A1g")
     np.testing.assert_allclose((breathing.vectors * unit).sum(axis=1), 1 / np.sqrt(6), atol=1e-9)
+
+
+def projector(figure, block, irrep, components):
+    rows = [
+        c.vectors.ravel()
+        for c in figure.coordinates
+        if (c.block, c.irrep) == (block, irrep) and c.component in components
+    ]
+    return sum(np.outer(row, row) for row in rows)
+
+
+@pytest.mark.parametrize("symbol", ["T:6", "T:5", "S:5", "C:12", "TT:12", "PB:7"])
+def test_copies_of_one_irrep_do_not_hang_on_orientation_or_the_order_of_the_ligands(symbol):
+    points = vertices(symbol)
+    k = len(points)
+    figure = figure_of(points)
+    repeated = {
+        (c.block, c.irrep): figure.summary(c.block)[c.irrep]
+        for c in figure.coordinates
+        if figure.summary(c.block)[c.irrep] > 1
+    }
+    assert repeated
+    for seed in (1, 2):
+        turn, order = rotation(seed), np.random.default_rng(seed).permutation(k)
+        other = figure_of((points @ turn.T)[order])
+        # displacements of the turned and reordered figure back to the first one's
+        carry = np.kron(np.eye(k)[order].T, turn.T)
+        for (block, irrep), count in repeated.items():
+            size = max(c.component for c in figure.coordinates if (c.block, c.irrep) == (block, irrep)) // count
+            for copy in range(count):
+                which = range(copy * size + 1, (copy + 1) * size + 1)
+                mine = projector(figure, block, irrep, which)
+                theirs = carry @ projector(other, block, irrep, which) @ carry.T
+                np.testing.assert_allclose(mine, theirs, atol=1e-6)
+
+
+def test_softer_copy_of_the_prisms_bends_comes_first():
+    figure = ideal_figure("T:6")
+    points = figure.group.vertices
+
+    def strain(vectors):
+        total = 0.0
+        for i in range(6):
+            for j in range(i):
+                d = points[i] - points[j]
+                change = (vectors[i] - vectors[j]) @ d / np.linalg.norm(d)
+                total += np.exp(-((np.linalg.norm(d)) ** 2)) * change**2
+        return total
+
+    bends = [strain(c.vectors) for c in figure.coordinates if (c.block, c.irrep) == ("bend", "E'")]
+    assert len(bends) == 4
+    assert bends[0] == pytest.approx(bends[1]) and bends[2] == pytest.approx(bends[3])
+    assert bends[0] < bends[2] - 1e-3
+
+
+@given(st.sampled_from(["O:6", "T:4", "T:6", "C:8", "T:5"]), st.integers(0, 2**31 - 1))
+@settings(max_examples=25, deadline=None)
+def test_a_slightly_misshapen_motif_keeps_the_modes_of_its_figure(symbol, seed):
+    rng = np.random.default_rng(seed)
+    figure = ideal_figure(symbol)
+    points = figure.group.vertices
+    turn = nearest_frame(match(points, symbol), figure)[0]
+    for size in (1e-5, 1e-3, 2e-2):
+        moved = points + size * rng.standard_normal(points.shape)
+        laid, vertex = nearest_frame(match(moved, symbol), figure)
+        for c in figure.coordinates:
+            ideal = c.vectors[nearest_frame(match(points, symbol), figure)[1]] @ turn.T
+            assert np.abs(c.vectors[vertex] @ laid.T - ideal).max() < 8 * size
 
 
 @pytest.fixture(scope="module")
