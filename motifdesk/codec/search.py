@@ -16,6 +16,8 @@ from motifdesk.codec.propose import Goal, Proposals, rank
 from motifdesk.codec.refine import CONVERGED, LatticeTarget, refine
 from motifdesk.codec.symmetric import BlueprintSearch
 
+SOLVED = 1e-8  # the true structure ends far below; polytypes have been seen to share a code to 2e-7
+_SPARE = 4  # batches that are still tried when the best lies between SOLVED and CONVERGED
 _PROMISING = 1e-4  # a residual below this in float32 is worth finishing in float64
 _NEAR = 3e-3  # a symmetric crystal's residual below this may come from a distortion that its blueprint leaves out
 _JITTER = 0.02  # Angstrom; at a symmetric start the derivative towards lower symmetry vanishes
@@ -57,17 +59,20 @@ class Search:
         self.rng = np.random.default_rng(seed)
         self.best = _Best()
         self.tried = 0
+        self.spare = _SPARE
         self.pending: list[tuple[float, np.ndarray, np.ndarray | None, str]] = []
 
     @property
     def done(self) -> bool:
         late = self.max_seconds is not None and time.perf_counter() - self.started > self.max_seconds
-        return self.best.residual <= CONVERGED or late
+        return self.best.residual <= SOLVED or (self.best.residual <= CONVERGED and self.spare <= 0) or late
 
     def run(self, starts: Proposals, stage: str, steps: int) -> None:
         """Refine a batch of starts for a few steps; finish what looks promising, remember the rest."""
         if self.done or not len(starts):
             return
+        if self.best.residual <= CONVERGED:
+            self.spare -= 1
         positions = starts.positions + self.rng.normal(scale=_JITTER, size=starts.positions.shape)
         cells = None if starts.cells is None else torch.from_numpy(starts.cells)
         made = refine(
@@ -127,6 +132,8 @@ class Search:
         """One round of starts that keep the blueprint; the best are finished with all atoms and the cell free."""
         if self.done:
             return
+        if self.best.residual <= CONVERGED:
+            self.spare -= 1
         made, tried = blueprint.round()
         self.tried += tried
         source = blueprint.source
@@ -178,27 +185,27 @@ class Search:
     def _finish(
         self, item: tuple[float, np.ndarray, np.ndarray | None, str], steps: int, tolerance: float = 1e-12
     ) -> None:
-        _, positions, cell, source = item
-        made = refine(
-            self.exact,
-            torch.from_numpy(positions)[None],
-            None if cell is None else torch.from_numpy(cell)[None],
-            self.target,
-            lattice=self.lattice,
-            steps=steps,
-            tolerance=tolerance,
-        )
-        self._offer(
-            (
-                float(made.residual[0]),
-                made.positions[0].cpu().numpy(),
-                None if made.cells is None else made.cells[0].cpu().numpy(),
-                source,
-            ),
-            exact=True,
-        )
+        residual, positions, cell, source = item
+        for more in (steps, 30):
+            made = refine(
+                self.exact,
+                torch.from_numpy(positions)[None],
+                None if cell is None else torch.from_numpy(cell)[None],
+                self.target,
+                lattice=self.lattice,
+                steps=more,
+                tolerance=tolerance,
+            )
+            residual = float(made.residual[0])
+            positions = made.positions[0].cpu().numpy()
+            cell = None if made.cells is None else made.cells[0].cpu().numpy()
+            if not SOLVED < residual < _PROMISING:  # there, or not on the way
+                break
+        self._offer((residual, positions, cell, source), exact=True)
 
     def _offer(self, item: tuple[float, np.ndarray, np.ndarray | None, str], exact: bool = False) -> None:
+        if exact and self.best.residual <= CONVERGED:
+            self.spare -= 1
         # a float32 residual is no certificate: it may come close but never counts as converged
         residual = item[0] if exact else max(item[0], 2.0 * CONVERGED)
         if residual < self.best.residual:

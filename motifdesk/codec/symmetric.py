@@ -2,7 +2,7 @@
 
 What the blueprint fixes need not be searched. The unknowns are the free Wyckoff coordinates alone, so hundreds of
 starts can be tried in the time of a few refinements of all atoms. The winners are finished with all atoms and the cell
-free: the blueprint holds within 0.1 Angstrom, the code is exact.
+free: the blueprint holds within 0.03 Angstrom, the code is exact.
 """
 
 from __future__ import annotations
