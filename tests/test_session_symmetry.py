@@ -168,3 +168,24 @@ def test_a_molecule_has_patterns_of_its_own_and_no_space_group():
     assert state.keep == "free"
     lengths = [state.structure.get_distance(m.centre, m.ligands[0].site) for m in state.graph.motifs]
     assert np.ptp(lengths) > 0.05
+
+
+def test_breaking_is_quick_under_the_hand_and_worked_out_at_the_end(iridate):
+    iridate.select(symmetry="break")
+    mode = next(m for m in iridate.state.modes if "elongation" in m.label)
+    with iridate.gesture("distort") as gesture:
+        shown = gesture.update({mode.key: 0.2}, quick=True)
+        asked = []
+        solve = type(iridate.state.reference.distorter_that("break")).solve
+
+        def counted(distorter, amplitudes):
+            asked.append(distorter)
+            return solve(distorter, amplitudes)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(iridate.state.reference.distorter_that("break")), "solve", counted)
+            gesture.commit()
+    assert shown.preview
+    assert asked == [iridate.state.reference.distorter_that("break")]
+    assert iridate.state.keep == "break" and iridate.history[1].edit.parameters["keep"] == "break"
+    assert iridate.replay().exact

@@ -136,7 +136,7 @@ class Hands:
                 self._what = (op, key)
             try:
                 if op == "distort":
-                    gesture.update({key: float(value)})
+                    gesture.update({key: float(value)}, quick=True)
                 else:
                     committed = self.session.committed
                     gesture.update(volume=float(value) / 100.0 * opened_volume(self.session) / _volume(committed))

@@ -103,6 +103,7 @@ class Distort(Worker):
     """Move motifs along their modes: amplitudes in Angstrom, absolute, from the base structure; zero releases one."""
 
     kind = "distort"
+    _owed: tuple[Any, Any] | None = None
 
     def _key(self, mode: Any) -> str:
         if isinstance(mode, str):
@@ -129,9 +130,15 @@ class Distort(Worker):
         """As recorded, whatever the pick says now."""
         return super().replay(services, origin, {"keep": "free", **parameters}, seed)
 
-    def update(self, amplitudes: Mapping[Any, float] | None = None, keep: Any = None) -> Draft:
+    def finish(self, draft: Draft) -> Draft:
+        """A preview that was made quickly is worked out in full."""
+        owed, self._owed = self._owed, None
+        return super().finish(draft if owed is None else self.update(*owed))
+
+    def update(self, amplitudes: Mapping[Any, float] | None = None, keep: Any = None, *, quick: bool = False) -> Draft:
         """``amplitudes``: {mode or key: Angstrom}; modes not named keep the amplitude they have. ``keep``: "free",
-        "request", "break" or a subgroup (see :func:`keep_recipe`); the choice of the pick by default."""
+        "request", "break" or a subgroup (see :func:`keep_recipe`); the choice of the pick by default. ``quick``: for a
+        hand on a slider: "break", which takes a tenth of a second, is shown as "free" and worked out at the end."""
         if not isinstance(amplitudes, Mapping):
             raise SessionError(
                 f"amplitudes are {type(amplitudes).__name__}",
@@ -143,6 +150,7 @@ class Distort(Worker):
         kept = self.origin.selection.symmetry if keep is None else keep_recipe(keep)
         if not self.origin.arrays.is_crystal:
             kept = "free"  # a molecule has no space group to keep
+        self._owed = (amplitudes, kept) if quick and kept == "break" else None
         reference = self.origin.reference
         solved: Any = None
         achieved: Mapping[str, float] = {}
@@ -151,7 +159,7 @@ class Distort(Worker):
         for key in asked:
             reference.distorter.mode(key)  # a misspelt key is an error even at amplitude zero
         if wanted:
-            solved = reference.distorter_that(kept).solve(wanted)
+            solved = reference.distorter_that("free" if self._owed else kept).solve(wanted)
             arrays = AtomArrays(self.origin.arrays.numbers, solved.positions, solved.cell)
             achieved, cost = dict(solved.achieved), tuple(float(c) for c in np.asarray(solved.cost).ravel())
             notes = self._notes(solved, wanted)
