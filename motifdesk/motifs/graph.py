@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import html
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,6 +22,11 @@ from motifdesk.structures.errors import MotifError
 
 if TYPE_CHECKING:
     from pymatgen.core import Molecule, Structure
+
+    from .covalent import Fragment
+    from .elements import Hole
+    from .layers import Layer
+    from .net import Net
 
 Image = tuple[int, int, int]
 
@@ -99,8 +104,10 @@ class Link:
 class Unit:
     """A connected component of motifs, or a ring.
 
-    kind: "edge" (motifs of one centre element joined by edges or faces), "ring" (molecules and elements).
-    dimensionality: 0 cluster, 1 chain, 2 sheet, 3 framework. sites: atoms of a ring; motifs: motif indices.
+    kind: "edge" (motifs of one centre element joined by edges or faces), "corner" (by corners too), "isolated" (a motif
+    that shares nothing with its like), "bond" (bonded atoms of metals and elements), "molecule" (of a molecular
+    crystal), "ring" and "cage" (molecules). name: "sheet of edge-sharing IrO6 octahedra". motifs: motif indices.
+    dimensionality: 0 cluster, 1 chain, 2 sheet, 3 framework. sites: the atoms of a ring, cage or molecule.
     """
 
     kind: str
@@ -116,7 +123,8 @@ class MotifGraph:
 
     neighbours: for every site its CrystalNN neighbours (bonded atoms for molecules), the raw answer behind the motifs.
     oxidation: the oxidation state used for each site, 0.0 where unknown. kind: "ionic", "elements" (every atom is a
-    centre) or "molecule". notes: sentences on what was assumed.
+    centre) or "molecule" (molecular crystals too). notes: sentences on what was assumed. bonded: for every site what it
+    is bonded to where that differs from `neighbours`: covalent bonds in crystals with molecules; else empty.
     """
 
     structure: Structure | Molecule
@@ -129,6 +137,7 @@ class MotifGraph:
     kind: str = "ionic"
     tolerance: float = 0.01
     notes: tuple[str, ...] = field(default=())
+    bonded: tuple[tuple[Ligand, ...], ...] = ()
 
     def __repr__(self) -> str:
         kinds = Counter(f"{m.formula} {m.shape}" for m in self.motifs)
@@ -171,8 +180,9 @@ class MotifGraph:
     @cached_property
     def _bonds(self) -> tuple[np.ndarray, np.ndarray]:
         seen: dict[tuple[int, int, Image], None] = {}
+        sets = self.bonded or self.neighbours
         for motif in self.motifs:
-            for ligand in self.neighbours[motif.centre]:
+            for ligand in sets[motif.centre]:
                 seen.setdefault(_canonical(motif.centre, ligand.site, ligand.image))
         pairs = np.array([key[:2] for key in seen], dtype=np.int64).reshape(-1, 2)
         images = np.array([key[2] for key in seen], dtype=np.int64).reshape(-1, 3)
@@ -206,6 +216,89 @@ class MotifGraph:
     def element(self, site: int) -> str:
         specie: Any = self.structure[site].specie
         return str(getattr(specie, "symbol", None) or specie.element.symbol)
+
+    def net(self, centre: str | Iterable[str] | None = None, via: str | Iterable[str] | None = None) -> Net:
+        """The periodic net of the motifs: :class:`motifdesk.motifs.net.Net` with coordination sequences and rings.
+
+        Parameters
+        ----------
+        centre
+            elements or formulas of the centres that are nodes ("Ir", ["SiO4", "AlO4"]). Default: of an ionic crystal
+            the centres of the strongest bonds (charge over coordination), with as many of the next as it takes for the
+            net to run through the crystal (Ir of Li2IrO3, Ti of SrTiO3); of anything else every motif.
+        via
+            what links them. "ligands" (default where ligands are shared): a ligand of two nodes is a link, a ligand of
+            three or more is a node itself (quartz: Si alone; rock salt: Na and Cl). Kinds of sharing ("corner", "edge",
+            "face", or several): motifs that share that way are linked directly. "bond" (default elsewhere). "any".
+
+        Raises
+        ------
+        MotifError: a centre or a kind that is not there.
+        """
+        from .netting import net_of
+
+        return net_of(self, centre, via)
+
+    def fragments(self) -> tuple[Fragment, ...]:
+        """Molecules, molecular ions, linkers and covalent chains or sheets, each with its groups (CH3, carboxylate) and
+        rings: covalent bonds between non-metals, across cells (:mod:`motifdesk.motifs.covalent` has the rule).
+
+        Single atoms are in none; a crystal without bonds between non-metals has none.
+        """
+        return self._fragments
+
+    @cached_property
+    def _fragments(self) -> tuple[Fragment, ...]:
+        from .layers import crystal_fragments
+
+        return crystal_fragments(self)
+
+    def layers(self) -> tuple[Layer, ...]:
+        """The ways to look at a crystal that apply to it: "polyhedra" (of metals and metalloids), "molecules" (and
+        molecular ions, linkers) and "net" (of nodes and linkers in metal-organic crystals, else :meth:`net`)."""
+        return self._layers
+
+    @cached_property
+    def _layers(self) -> tuple[Layer, ...]:
+        from .layers import layers_of
+
+        return layers_of(self)
+
+    def holes(self, of: Iterable[str] | str | None = None) -> tuple[Hole, ...]:
+        """The holes between the atoms of a crystal (interstices), largest first: each a
+        :class:`motifdesk.motifs.elements.Hole` with name, centre, radius and the atoms around. Face-centred cubic: one
+        octahedral and two tetrahedral per atom.
+
+        of: elements whose atoms are the walls (the oxygens of a spinel); default all. MotifError for molecules, unknown
+        elements, more than 400 atoms, or vacuum too wide to fill.
+        """
+        from .elements import holes_of
+
+        if of is not None:
+            return holes_of(self, of)
+        return self._holes
+
+    @cached_property
+    def _holes(self) -> tuple[Hole, ...]:
+        from .elements import holes_of
+
+        return holes_of(self)
+
+    @cached_property
+    def _touching(self) -> dict[int, dict[Ligand, int]]:
+        from .elements import touching
+
+        return touching(self)
+
+    def figure(self, motif: Motif | int) -> str:
+        """The figure all Voronoi neighbours of a motif's centre make, for metals and alloys: "cuboctahedron",
+        "anticuboctahedron", "icosahedron (Frank-Kasper Z12)", "rhombic dodecahedron (8 + 6)", "Frank-Kasper Z16".
+
+        Where CrystalNN cuts a shell in two (8 + 6 of a body-centred metal), this is the whole shell.
+        """
+        from .elements import figure_of
+
+        return figure_of(self, self.motifs[self.index_of(motif)])
 
     def index_of(self, motif: Motif | int) -> int:
         """Check that a motif (or index) belongs to this graph. MotifError otherwise."""

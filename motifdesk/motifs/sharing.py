@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from .graph import Ligand, Link, Motif, Unit, _add, _canonical
+from .graph import Ligand, Link, Motif, Unit, _canonical
+from .lattices import components
 
 _KINDS = {1: "corner", 2: "edge"}
 
@@ -49,56 +48,86 @@ def bond_links(motifs: Sequence[Motif], neighbours: Sequence[Sequence[Ligand]]) 
 
 
 def units(motifs: Sequence[Motif], links: Sequence[Link], element: Any) -> tuple[Unit, ...]:
-    """Per centre element: connected components of its motifs through edges and faces, with their dimensionality."""
-    out = []
-    words = ("cluster", "chain", "sheet", "framework")
+    """The larger units that motifs make, with their dimensionality.
+
+    Where ligands are shared, per centre element: components through edges and faces (kind "edge": rutile's chains of
+    octahedra), components through any sharing when corners join more of them (kind "corner": the chains, sheets, rings
+    and frameworks of silicates), and motifs that share nothing with their like (kind "isolated": olivine's SiO4).
+    Where links are bonds: the bonded components (kind "bond": graphite's sheets, S8 molecules, a metal's framework).
+    """
+    at = {m.index: m for m in motifs}
+    if links and all(x.kind == "bond" for x in links):
+        return tuple(_bonded(at, links, element))
+    out: list[Unit] = []
     for symbol in sorted({element(m.centre) for m in motifs}):
-        members = [m.index for m in motifs if element(m.centre) == symbol]
+        members = [m.index for m in motifs if m.ligands and element(m.centre) == symbol]
         inside = set(members)
-        strong = [x for x in links if x.kind in ("edge", "face") and x.a in inside and x.b in inside]
-        for group, dimension in components(members, strong):
-            if len(group) == 1 and dimension == 0:
-                continue
-            formula = motifs[group[0]].formula
-            how = "/".join(sorted({x.kind for x in strong if x.a in group}))
-            name = f"{how}-sharing {formula} {words[dimension]} ({len(group)} motifs in the cell)"
-            out.append(Unit("edge", name, tuple(group), dimension))
+        own = [x for x in links if x.a in inside and x.b in inside and x.kind != "bond"]
+        strong = [x for x in own if x.kind != "corner"]
+        firm = _parts(members, strong)
+        found = [Unit("edge", _named(at, g, strong, d), tuple(g), d) for g, d in firm if len(g) > 1 or d]
+        for group, dimension in _parts(members, own):
+            if len(group) == 1 and not dimension:
+                found.append(Unit("isolated", _named(at, group, (), 0), tuple(group), 0))
+            elif (group, dimension) not in firm:
+                found.append(Unit("corner", _named(at, group, own, dimension), tuple(group), dimension))
+            else:  # corners join nothing more: one unit, told with everything it shares
+                k = next(k for k, unit in enumerate(found) if unit.motifs == tuple(group))
+                found[k] = Unit("edge", _named(at, group, own, dimension), tuple(group), dimension)
+        out += found
     return tuple(out)
 
 
-def components(members: Sequence[int], links: Sequence[Link]) -> list[tuple[list[int], int]]:
-    """Connected components of a quotient graph and the rank of the translations its cycles make (0 to 3)."""
-    step: dict[int, list[tuple[int, tuple[int, int, int]]]] = defaultdict(list)
-    for link in links:
-        back = (-link.image[0], -link.image[1], -link.image[2])
-        step[link.a].append((link.b, link.image))
-        step[link.b].append((link.a, back))
-    place: dict[int, tuple[int, int, int]] = {}
-    out = []
-    for start in members:
-        if start in place:
+def _parts(members: Sequence[int], links: Sequence[Link]) -> list[tuple[list[int], int]]:
+    return [(group, lattice.rank) for group, lattice in components(members, [(x.a, x.b, x.image) for x in links])]
+
+
+def _bonded(motifs: Mapping[int, Motif], links: Sequence[Link], element: Any) -> Iterator[Unit]:
+    for group, dimension in _parts(list(motifs), links):
+        if len(group) == 1 and not dimension:
             continue
-        place[start], queue, group, cycles = (0, 0, 0), [start], [start], []
-        while queue:
-            a = queue.pop()
-            for b, image in step[a]:
-                there = _add(place[a], image)
-                if b not in place:
-                    place[b] = there
-                    queue.append(b)
-                    group.append(b)
-                elif there != place[b]:
-                    cycles.append(np.subtract(there, place[b]))
-        rank = int(np.linalg.matrix_rank(np.array(cycles))) if cycles else 0
-        out.append((sorted(group), rank))
-    return out
+        counts = Counter(element(motifs[m].centre) for m in group)
+        if dimension:
+            about = f"{WORDS[dimension]} of bonded {' and '.join(sorted(counts))}"
+        else:
+            degree = Counter(end for x in links if x.a in set(group) for end in (x.a, x.b))
+            ring = len(group) > 2 and all(degree[m] == 2 for m in group)
+            formula = "".join(f"{s}{n if n > 1 else ''}" for s, n in sorted(counts.items()))
+            about = f"{formula} {'ring' if ring else 'molecule' if len(group) > 2 else 'pair'}"
+        yield Unit("bond", about, tuple(group), dimension)
 
 
-def rings(bonds: np.ndarray, formula_of: Any) -> tuple[Unit, ...]:
-    """Rings of a molecule: the minimum cycle basis of its bond graph (int [B, 2]), networkx."""
-    import networkx as nx
+#: What a unit of each dimensionality is called.
+WORDS = ("cluster", "chain", "sheet", "framework")
 
-    graph = nx.Graph()
-    graph.add_edges_from((int(a), int(b)) for a, b in bonds)
-    cycles = sorted(tuple(sorted(cycle)) for cycle in nx.minimum_cycle_basis(graph))
-    return tuple(Unit("ring", f"{len(c)}-ring {formula_of(c)}", (), 0, c) for c in cycles)
+
+def _named(motifs: Mapping[int, Motif], group: Sequence[int], links: Sequence[Link], dimension: int) -> str:
+    """ "sheet of edge-sharing IrO6 octahedra", "ring of 6 corner-sharing SiO4 tetrahedra", "isolated SiO4 ..."."""
+    formulas = list(dict.fromkeys(motifs[m].formula for m in group))
+    shapes = {motifs[m].shape for m in group}
+    what = " and ".join(formulas[:3]) if len(formulas) <= 3 else f"{formulas[0]} and {len(formulas) - 1} other"
+    if len(group) == 1 and not dimension:
+        return f"isolated {what} {motifs[group[0]].shape}"
+    inside = set(group)
+    own = [x for x in links if x.a in inside]
+    kinds = [k for k in ("corner", "edge", "face") if any(x.kind == k for x in own)]
+    how = f"{'-, '.join(kinds[:-1])}- and {kinds[-1]}-sharing" if len(kinds) > 1 else f"{kinds[0]}-sharing"
+    word = f"{WORDS[dimension]} of"
+    if not dimension:
+        ends = Counter(end for x in own for end in (x.a, x.b))
+        ring = len(group) > 2 and len(own) == len(group) and all(ends[m] == 2 for m in group)
+        word = f"ring of {len(group)}" if ring else "pair of" if len(group) == 2 else f"cluster of {len(group)}"
+    return f"{word} {how} {what} {plural(shapes)}"
+
+
+def plural(shapes: Iterable[str]) -> str:
+    """ "octahedra" for {"octahedron"}; "polyhedra" where shapes differ or have no name."""
+    names = set(shapes)
+    shape = names.pop() if len(names) == 1 else "polyhedron"
+    if shape.endswith("-fold") or shape == "isolated":
+        return "groups"
+    if shape in ("angular", "linear", "t-shaped", "triangular non-coplanar", "square non-coplanar"):
+        return f"{shape} groups"
+    head, bracket, tail = shape.partition(" (")
+    head = head[:-2] + "a" if head.endswith("hedron") else head + "s"
+    return head + bracket + tail
