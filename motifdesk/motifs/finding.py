@@ -14,6 +14,7 @@ from .clock import Clock
 from .crystalnn import neighbour_sets
 from .equivalence import carried, site_classes
 from .graph import Ligand, MotifGraph
+from .layers import regrouped
 from .molecules import molecule_motifs
 from .neighbours import NeighbourList
 from .oxidation import centre_sites, oxidation_states
@@ -85,7 +86,8 @@ def _crystal(structure: Any, arrays: Any, tolerance: float, clock: Clock) -> Mot
     links = bond_links(motifs, sets) if kind == "elements" else shared_ligands(motifs)
     clock.check("the units of motifs")
     groups = units(motifs, links, lambda site: symbols[site])
-    return MotifGraph(structure, motifs, links, orbits, groups, sets, oxidation, kind, tolerance, tuple(notes))
+    graph = MotifGraph(structure, motifs, links, orbits, groups, sets, oxidation, kind, tolerance, tuple(notes))
+    return regrouped(graph, arrays, classes.source.tolist())
 
 
 def _ligands(sets: Any) -> tuple[tuple[Ligand, ...], ...]:
