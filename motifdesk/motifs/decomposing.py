@@ -179,7 +179,8 @@ class Decomposition:
     def __repr__(self) -> str:
         lines = [
             f"Decomposition({self.match.child.composition.reduced_formula}, {self.modes.group.symbol} -> "
-            f"{self.group.symbol}, {self.cells} parent cell{'s' if self.cells > 1 else ''}, Ap {self.Ap:.4f} A, As {self.As:.4f} A)",
+            f"{self.group.symbol}, {self.cells} parent cell{'s' * (self.cells > 1)}, Ap {self.Ap:.4f} A, "
+            f"As {self.As:.4f} A)",
             f"{'mode':<34}{'k':<18}{'Ap (A)':>9}{'As (A)':>9}  leads to",
         ]
         for row in self.rows[:12]:

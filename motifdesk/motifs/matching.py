@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from motifdesk.structures.arrays import AtomArrays, from_arrays, to_arrays
+from motifdesk.structures.checks import SAME_SITE, close_pairs
 from motifdesk.structures.errors import MotifError
 
 from .lattice_maps import Deadline, Reduced, lattice_points, reduce_basis, reduced, stretch
@@ -264,6 +265,14 @@ def _crystal(structure: Any, name: str) -> AtomArrays:
     if arrays.cell is None:
         raise MotifError(
             f"{name} is a molecule", where=arrays.formula, remedy="match two crystals; morph() also takes two molecules"
+        )
+    pairs, distances = close_pairs(arrays.positions, arrays.cell, SAME_SITE)
+    if len(pairs):
+        i, j = pairs[int(np.argmin(distances))]
+        raise MotifError(
+            f"atoms {i} and {j} lie on one site, {distances.min():.3f} A apart",
+            where=f"{name}, {arrays.formula}",
+            remedy="remove the duplicates",
         )
     if len(arrays) > _MOST_ATOMS:
         raise MotifError(f"{len(arrays)} atoms are more than {_MOST_ATOMS}", where=name, remedy="give a smaller cell")
