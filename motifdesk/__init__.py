@@ -26,6 +26,8 @@ _HOME = {
     "distortion_modes": "motifdesk.motifs",
     "distort": "motifdesk.motifs",
     "crystal_modes": "motifdesk.motifs",
+    "decompose": "motifdesk.motifs",
+    "morph": "motifdesk.motifs",
     "build": "motifdesk.topologies",
     "families": "motifdesk.topologies",
     "enumerate_members": "motifdesk.topologies",
@@ -45,9 +47,11 @@ if TYPE_CHECKING:  # the same table for type checkers and editors
     from motifdesk.codec import load_codec as load_codec
     from motifdesk.desk import Desk as Desk
     from motifdesk.motifs import crystal_modes as crystal_modes
+    from motifdesk.motifs import decompose as decompose
     from motifdesk.motifs import distort as distort
     from motifdesk.motifs import distortion_modes as distortion_modes
     from motifdesk.motifs import find_motifs as find_motifs
+    from motifdesk.motifs import morph as morph
     from motifdesk.motifs.testing import assert_corners_shared as assert_corners_shared
     from motifdesk.networks.testing import assert_equivariant as assert_equivariant
     from motifdesk.session import Session as Session
