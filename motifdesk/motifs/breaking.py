@@ -21,7 +21,7 @@ from .network import Network, NetworkState
 from .requests import Request
 
 _PUSH = 0.1  # Angstrom, the largest displacement of the push
-_SPACES, _STEPS = 5, 25
+_SPACES, _STEPS = 5, 60
 _GAIN = 1e-3  # how much cheaper, relative, an answer of lower symmetry must be
 
 
@@ -46,7 +46,7 @@ def broken(
             step = np.inf
             for _ in range(_STEPS):
                 state, step = full.advance(
-                    full.linearise(state, symmetric.shape, asked), symmetric.stiff, proximal=True
+                    full.linearise(state, symmetric.shape, asked, damped=True), symmetric.stiff, proximal=True
                 )
                 if step < 1e-6 or not step < 100.0:
                     break

@@ -103,7 +103,8 @@ class InvariantSolver:
         self._times = np.array(times)
         self._laboratory = np.array([coordinates[k].laboratory for k in chosen], dtype=bool)
         self._parts = [(coordinates[k].parts[0].motif, *_joined(coordinates[k].parts)) for k in chosen]
-        self._levers = np.stack([self._lever(rows, along) for _, rows, along in self._parts] or [np.zeros(0)])
+        self._levers = np.array([self._lever(rows, along) for _, rows, along in self._parts])
+        self._levers = self._levers.reshape(len(chosen), self.unknowns)
         self._at_rest = np.array([float((net.start[rows] * along).sum()) for _, rows, along in self._parts])
 
     def _lever(self, rows: np.ndarray, along: np.ndarray) -> np.ndarray:

@@ -292,11 +292,11 @@ def checked(arrays: AtomArrays, keep: Any, tolerance: float) -> Operations:
     if rotations is None and isinstance(keep, tuple) and len(keep) == 2:
         rotations, translations = keep
     try:
-        w = np.rint(np.array(rotations, dtype=float)).astype(np.int64)
+        w = np.rint(np.nan_to_num(np.array(rotations, dtype=float), nan=9.0)).astype(np.int64)
         t = np.array(translations, dtype=float)
     except (TypeError, ValueError):
-        w, t = np.zeros(0), np.zeros(0)
-    if w.ndim != 3 or w.shape[1:] != (3, 3) or t.shape != (len(w), 3) or not len(w):
+        w, t = np.zeros(0, dtype=np.int64), np.zeros(0)
+    if not np.isfinite(t).all() or w.ndim != 3 or w.shape[1:] != (3, 3) or t.shape != (len(w), 3) or not len(w):
         raise MotifError(
             f"{type(keep).__name__} is no symmetry to keep",
             where="keep",
