@@ -13,7 +13,7 @@ from motifdesk.atlas.atlas import shepard_weights
 from motifdesk.atlas.file import AtlasData
 from motifdesk.atlas.fit import anonymous_formula, fit, principal_components
 from motifdesk.atlas.quality import landing_errors, prototypes, purity, trustworthiness
-from motifdesk.codec.codes import COUNTS, GEOMETRY, LATTICE, Codes
+from motifdesk.codec.codes import COUNTS, GEOMETRY, LATTICE, ROOT_WIDTH, Codes
 from motifdesk.codec.lattice import cell_to_block
 from motifdesk.structures import AtomArrays, StructureError, corpus, read, to_arrays
 from motifdesk.structures.errors import AtlasError, CodecError
@@ -27,7 +27,7 @@ class SmallCodec:
     def __init__(self) -> None:
         self.encoded = 0
 
-    def encode(self, structures) -> Codes:
+    def encode(self, structures, symmetry=True) -> Codes:
         self.encoded += len(structures)
         return Codes(np.stack([self._root(to_arrays(s)) for s in structures]), (), self.version)
 
@@ -43,7 +43,7 @@ class SmallCodec:
         chemical = np.stack([np.sin(a.numbers * w) for w in (0.1, 0.3, 1.0)], -1)
         features = np.concatenate([radial.mean(0), radial.std(0), chemical.mean(0), chemical.std(0)])
         mixing = np.random.default_rng(7).normal(size=(len(features), 384)) / 4
-        root = np.zeros(486)
+        root = np.zeros(ROOT_WIDTH)
         root[COUNTS] = np.bincount(a.numbers, minlength=95)[1:95]
         root[LATTICE] = cell_to_block(a.cell, len(a))
         root[GEOMETRY] = np.tanh(features @ mixing)

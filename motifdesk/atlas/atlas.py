@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from motifdesk.codec.blueprint import blueprint_block
 from motifdesk.codec.codes import COUNTS, GEOMETRY, LATTICE, ROOT_WIDTH, SYMMETRY, Codes
 from motifdesk.data import path as data_path
 from motifdesk.structures import AtomArrays, corpora, corpus, read, to_arrays
@@ -171,7 +172,7 @@ class Atlas:
         roots = np.empty((len(points), ROOT_WIDTH), dtype=np.float32)
         for b, point in enumerate(points):
             near, weights = self._around(point, k)
-            roots[b] = _mix(self._roots_of(near), weights)
+            roots[b] = self._exact(int(near[0])) if len(near) == 1 else _mix(self._roots_of(near), weights)
         return Codes(roots, (), self.version)
 
     def _around(self, point: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -206,7 +207,7 @@ class Atlas:
             for block in (GEOMETRY, LATTICE):
                 root[block] = (1.0 - share) * root[block] + weights[same] @ known[same][:, block]
         # between known structures nobody knows the symmetry
-        root[SYMMETRY] = known[0, SYMMETRY] if len(known) == 1 and same[0] else 0.0
+        root[SYMMETRY] = self._exact(int(near[0]))[SYMMETRY] if len(known) == 1 and same[0] else 0.0
         return Codes(root[None], (), self.version)
 
     def _mean_latent(self, xy: Sequence[float]) -> np.ndarray:
@@ -217,7 +218,7 @@ class Atlas:
 
     def code(self, index: int) -> Codes:
         """The exact code of point `index`."""
-        return Codes(self._roots_of(np.array([self._index(index)])), (), self.version)
+        return Codes(self._exact(self._index(index))[None], (), self.version)
 
     def warm(self, xy: Sequence[float] | np.ndarray, k: int = 64) -> None:
         """Encode the `k` points nearest to `xy` ahead of lifts there, for instance when a probe is picked up."""
@@ -225,11 +226,11 @@ class Atlas:
         self._roots_of(np.argpartition(distances, min(k, len(self)) - 1)[:k])
 
     def _roots_of(self, indices: np.ndarray) -> np.ndarray:
-        """float32 [n, 544], encoded with the codec where they are not remembered."""
+        """float32 [n, 544], encoded with the codec where they are not remembered; their symmetry is left unknown."""
         with self._lock:
             missing = [int(i) for i in indices if int(i) not in self._roots]
             if missing:
-                found = self.codec.encode([self.arrays(i) for i in missing])
+                found = self.codec.encode([self.arrays(i) for i in missing], symmetry=False)
                 for i, root in zip(missing, found.root, strict=True):
                     self._roots[i] = root
             roots = np.stack([self._roots[int(i)] for i in indices])
@@ -238,6 +239,13 @@ class Atlas:
             while len(self._roots) > _REMEMBERED:
                 self._roots.popitem(last=False)
         return roots
+
+    def _exact(self, index: int) -> np.ndarray:
+        """float32 [544], the whole root of a point. Neighbours that are only mixed need no symmetry."""
+        root = self._roots_of(np.array([index]))[0].copy()
+        a = self.arrays(index)
+        root[SYMMETRY] = blueprint_block(a.numbers, a.positions, a.cell)
+        return root
 
     @property
     def codec(self) -> Codec:
@@ -313,7 +321,6 @@ def _mix(roots: np.ndarray, weights: np.ndarray) -> np.ndarray:
     mixed[GEOMETRY] = weights @ roots[:, GEOMETRY]
     mixed[COUNTS] = roots[0, COUNTS]
     alike = roots[:, LATTICE.start] == roots[0, LATTICE.start]
-    if len(roots) > 1:
-        mixed[SYMMETRY] = 0.0
+    mixed[SYMMETRY] = 0.0
     mixed[LATTICE] = (weights[alike] / weights[alike].sum()) @ roots[alike][:, LATTICE]
     return mixed

@@ -80,6 +80,8 @@ class Follower:
     def _place(self, start: AtomArrays) -> None:
         self.numbers = start.numbers
         self._geometry = GeometryMap(self._arrays, start.numbers, device=self._device, skin=0.15)
+        # the code is exact; its derivative only says where to step: half the time in single precision
+        self._slopes = GeometryMap(self._arrays, start.numbers, dtype=torch.float32, device=self._device, skin=0.15)
         noise = np.random.default_rng(self._seed).normal(scale=_NOISE, size=start.positions.shape)
         self._positions = torch.from_numpy(start.positions + noise - noise.mean(0))[None].to(self._device)
         self._cells = None if start.cell is None else torch.from_numpy(np.array(start.cell))[None].to(self._device)
@@ -123,8 +125,11 @@ class Follower:
         return Frame(arrays, residual, residual <= CONVERGED, self._root(arrays, blind), moved, restarted)
 
     def _evaluate(self, positions: Tensor, cells: Tensor | None, blind: bool) -> tuple[Tensor, Tensor]:
-        code, slope = self._geometry(positions, cells, jacobian=True, blind_only=blind)
+        code, _ = self._geometry(positions, cells, blind_only=blind)
+        single = None if cells is None else cells.float()
+        _, slope = self._slopes(positions.float(), single, jacobian=True, blind_only=blind)
         assert slope is not None
+        slope = slope.double()
         n = len(self.numbers)
         scale = self._geometry.scale(cells, 1)
         return code, torch.cat([slope[..., : 3 * n] * scale[:, None, None], slope[..., 3 * n :]], -1)

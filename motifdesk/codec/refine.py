@@ -188,10 +188,17 @@ def apply_step(
 
 
 def _lattice_rows(cells: Tensor, natoms: int, target: LatticeTarget) -> tuple[Tensor, Tensor]:
-    """Weighted differences [B, 7] of the lattice numbers and their derivative [B, 7, 6] by the strain (float64)."""
+    """Weighted differences [B, 7] of the lattice numbers and their derivative [B, 7, 6] by the strain (float64).
+
+    Only the first, the volume's, when the shape has no weight.
+    """
     cells = cells.double()
     block = torch.as_tensor(target.block, dtype=torch.float64, device=cells.device)
     volume = torch.linalg.det(cells).abs()
+    if target.shape == 0.0:  # a drag asks for the volume alone, many times a second
+        value = target.volume**0.5 * ((volume / natoms).log() - block[1])
+        trace = torch.tensor([1.0, 1.0, 1.0, 0.0, 0.0, 0.0], dtype=torch.float64, device=cells.device)
+        return value[:, None], (target.volume**0.5 * trace).expand(len(cells), 1, 6)
     unit = cells / volume[:, None, None] ** (1.0 / 3.0)
     metric = unit @ unit.mT
     values, vectors = torch.linalg.eigh(metric)
@@ -205,8 +212,10 @@ def _lattice_rows(cells: Tensor, natoms: int, target: LatticeTarget) -> tuple[Te
         1.0 / values[:, :, None].expand_as(gap),
         (logs[:, :, None] - logs[:, None, :]) / torch.where(near, torch.ones_like(gap), gap),
     )
-    value = [target.volume**0.5 * ((volume / natoms).log() - block[1])]
-    value += [target.shape**0.5 * (_MANDEL[m] * logarithm[:, i, j] - block[2 + m]) for m, (i, j) in enumerate(VOIGT)]
+    differences = [target.volume**0.5 * ((volume / natoms).log() - block[1])]
+    differences += [
+        target.shape**0.5 * (_MANDEL[m] * logarithm[:, i, j] - block[2 + m]) for m, (i, j) in enumerate(VOIGT)
+    ]
     rows = torch.zeros(len(cells), 7, 6, dtype=torch.float64, device=cells.device)
     for k, (i, j) in enumerate(VOIGT):
         strain = torch.zeros(3, 3, dtype=torch.float64, device=cells.device)
@@ -216,7 +225,7 @@ def _lattice_rows(cells: Tensor, natoms: int, target: LatticeTarget) -> tuple[Te
         rows[:, 0, k] = target.volume**0.5 * strain.trace()
         for m, (p, q) in enumerate(VOIGT):
             rows[:, 1 + m, k] = target.shape**0.5 * _MANDEL[m] * slope[:, p, q]
-    return torch.stack(value, -1), rows
+    return torch.stack(differences, -1), rows
 
 
 def closest_approach(numbers: np.ndarray, device: torch.device, dtype: torch.dtype) -> Tensor:
