@@ -7,6 +7,8 @@
 from .assembly import Assembly, Join, Placement
 from .building import Member, build, enumerate_members, families, member
 from .embedding import Embedded, embed, strained
+from .parents import Parent, nonpolar_parents
+from .polar import PolarPath, polar_path
 from .recombining import Recombined, exchange, recombine
 from .registry import Family, Parameter
 from .templates import Template
@@ -18,7 +20,9 @@ __all__ = [
     "Join",
     "Member",
     "Parameter",
+    "Parent",
     "Placement",
+    "PolarPath",
     "Recombined",
     "Template",
     "build",
@@ -27,6 +31,8 @@ __all__ = [
     "exchange",
     "families",
     "member",
+    "nonpolar_parents",
+    "polar_path",
     "recombine",
     "strained",
 ]
