@@ -171,7 +171,7 @@ def test_contradictory_requests_bend_and_do_not_collapse_the_cell(name):
 def without_symmetry(structure, graph, solver=None):
     """A distorter that solves in all unknowns."""
     distorter = Distorter(structure, graph)
-    distorter.symmetry._looked = True
+    distorter.symmetry.ignore()
     if solver is not None:
         distorter.solver = solver
     return distorter

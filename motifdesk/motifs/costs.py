@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,24 +41,37 @@ def motif_costs(graph: MotifGraph, cost: np.ndarray, off: np.ndarray) -> tuple[M
     sizes = [len(set(m.ligands) | set(graph.neighbours[m.centre])) for m in graph.motifs]
     first = np.concatenate([[0], np.cumsum(sizes)]).astype(int)
     out = []
-    for motif in graph.motifs:
-        if not cost[motif.index] > KEPT or not motif.ligands:
-            continue
-        own = off[first[motif.index] : first[motif.index] + len(motif.ligands)]
+    for orbit in graph.orbits:
+        paying = [i for i in orbit if cost[i] > KEPT and graph.motifs[i].ligands]
+        modes = _own_modes(graph, orbit, paying)
+        for index in paying:
+            own = off[first[index] : first[index] + len(graph.motifs[index].ligands)]
+            amounts: dict[str, float] = {}
+            for name, vectors in modes.get(index, ()):
+                amounts[name] = amounts.get(name, 0.0) + float((vectors * own).sum()) ** 2
+            parts = tuple(sorted(((n, float(np.sqrt(a))) for n, a in amounts.items()), key=lambda part: -part[1]))
+            size = float(np.linalg.norm(own))
+            out.append(MotifCost(index, size, parts, _sentence(graph, index, size, parts)))
+    return tuple(sorted(out, key=lambda c: -c.size))
+
+
+def _own_modes(
+    graph: MotifGraph, orbit: Sequence[int], paying: Sequence[int]
+) -> dict[int, list[tuple[str, np.ndarray]]]:
+    """motif -> (irrep and block, vectors) of its stretch and bend modes; many equivalent motifs are laid at once."""
+    out: dict[int, list[tuple[str, np.ndarray]]] = {}
+    together = len(paying) > 3
+    for picked in orbit[:1] if together else paying:
         try:
-            modes = distortion_modes(graph.structure, motif, "motif", graph=graph)
+            modes = distortion_modes(graph.structure, picked, "orbit" if together else "motif", graph=graph)
         except MotifError:  # a figure that has no modes
-            modes = ()
-        amounts: dict[str, float] = {}
+            continue
         for mode in modes:
             if mode.block == "rotation":  # turning costs nothing
                 continue
-            name = f"{mode.irrep} {mode.block}"
-            amounts[name] = amounts.get(name, 0.0) + float((mode.vectors * own).sum()) ** 2
-        parts = tuple(sorted(((n, float(np.sqrt(a))) for n, a in amounts.items()), key=lambda part: -part[1]))
-        size = float(np.linalg.norm(own))
-        out.append(MotifCost(motif.index, size, parts, _sentence(graph, motif.index, size, parts)))
-    return tuple(sorted(out, key=lambda c: -c.size))
+            for index, vectors in mode.targets:
+                out.setdefault(index, []).append((f"{mode.irrep} {mode.block}", vectors))
+    return out
 
 
 def _sentence(graph: MotifGraph, index: int, size: float, parts: tuple[tuple[str, float], ...]) -> str:

@@ -34,7 +34,7 @@ from .subgroups import (
 #: Without a wish, symmetry is used where structure and request have it to rounding: it saves unknowns, and keeps
 #: rounding from growing along the directions in which a contradicted network would buckle.
 _ROUNDING, _SAME_FIELD = 1e-6, 1e-7
-_WORTH = 120_000  # operations times sites up to which looking for it is worth its time
+_WORTH = 150_000  # operations times sites up to which looking for it is worth its time
 _REMEMBERED = 64  # requests whose operations are remembered; while one slider moves they stay the same
 
 
@@ -87,6 +87,10 @@ class Symmetry:
                 checked(arrays, keep, graph.tolerance) if self.chosen else operations_of(arrays, graph.tolerance)
             )
             self.arrays = symmetrised(arrays, self._operations)
+
+    def ignore(self) -> None:
+        """Solve in all unknowns where no symmetry is asked for: what tests and benchmarks compare with."""
+        self._looked, self._exact = True, None
 
     def whole(self, net: Network) -> Action:
         """Every operation that may be kept. StructureError where no symmetry search converges."""
@@ -161,11 +165,19 @@ class Symmetry:
                 self._looked = True
                 try:
                     if self.arrays.cell is not None and len(net.start):
-                        found = symmetry_operations(self.arrays, 1e-4)
-                        if 1 < len(found[0]) and len(found[0]) * len(self.arrays) <= _WORTH:
-                            operations = on_sites(self.arrays, *found, _ROUNDING)
-                            if operations.is_group():
-                                self._exact = Action(net, operations)
+                        self._exact = _affordable(self.arrays, net)
                 except StructureError:
                     pass
             return self._exact
+
+
+def _affordable(arrays: AtomArrays, net: Network) -> Action | None:
+    """The operations that a structure has to rounding; of large supercells the translations alone."""
+    rotations, translations = symmetry_operations(arrays, 1e-4)
+    if len(rotations) * len(arrays) > _WORTH:
+        pure = (rotations == np.eye(3, dtype=np.int64)).all(axis=(1, 2))
+        rotations, translations = rotations[pure], translations[pure]
+    if len(rotations) < 2 or len(rotations) * len(arrays) > _WORTH:
+        return None
+    operations = on_sites(arrays, rotations, translations, _ROUNDING)
+    return Action(net, operations) if operations.is_group() else None
