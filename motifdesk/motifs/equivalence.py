@@ -29,13 +29,15 @@ class SiteClasses:
 
 
 def site_classes(arrays: Any, kinds: np.ndarray, tolerance: float) -> SiteClasses:
-    """Sites equal by the space group of the crystal with `kinds` (int [N], < 118: element and oxidation state) as its
+    """Sites equal by the space group of the crystal with `kinds` (int [N], from 0: element and oxidation state) as its
     species, at `tolerance` Angstrom; every site for itself where no symmetry search converges."""
     n = len(kinds)
     source = np.arange(n)
     w, t = np.broadcast_to(np.eye(3, dtype=np.int64), (n, 3, 3)).copy(), np.zeros((n, 3))
     if kinds.max() + 1 == n and len(set(kinds.tolist())) == n:  # no two sites can be equal
         return SiteClasses(source, w, t)
+    if kinds.max() + 1 > 118:
+        return SiteClasses(source, w, t, "symmetry was not used: more than 118 kinds of element and oxidation state")
     # charges may order atoms of one element: the symmetry is that of the decorated crystal
     marked = AtomArrays(kinds + 1, arrays.positions, arrays.cell)
     try:
@@ -46,21 +48,21 @@ def site_classes(arrays: Any, kinds: np.ndarray, tolerance: float) -> SiteClasse
     translations = np.array(found.operations.translations)
     f, limit = arrays.fractional, max(3 * tolerance, 1e-3)
     orbit = np.array(found.orbits)
-    rest = np.flatnonzero(orbit != source)
-    rows = max(1, _CHUNK // len(rotations))
     turned = np.ascontiguousarray(np.swapaxes(rotations, 1, 2), dtype=float)
-    for k in range(0, len(rest), rows):
-        some = rest[k : k + rows]
-        # of the operations that may take the representative to the site, the one that does it best
-        representatives, place = np.unique(orbit[some], return_inverse=True)
-        images = (f[representatives] @ turned + translations[:, None])[:, place]
-        delta = images - f[some]
+    rest, begin = np.flatnonzero(orbit != source), 0
+    while len(rest) and begin < len(turned):
+        # some of the operations at a time: a supercell has thousands, and the first few hundred reach every site
+        end = begin + max(1, _CHUNK // len(rest))
+        representatives, place = np.unique(orbit[rest], return_inverse=True)
+        images = f[representatives] @ turned[begin:end] + translations[begin:end, None]
+        delta = images[:, place] - f[rest]
         delta = (delta - np.rint(delta)) @ arrays.cell
         squared = np.einsum("gmx,gmx->gm", delta, delta)
         op = squared.argmin(axis=0)
-        good = squared[op, np.arange(len(some))] < limit * limit
-        chosen, op = some[good], op[good]
+        good = squared[op, np.arange(len(rest))] < limit * limit
+        chosen, op = rest[good], op[good] + begin
         source[chosen], w[chosen], t[chosen] = orbit[chosen], rotations[op], translations[op]
+        rest, begin = rest[~good], end
     return SiteClasses(source, w, t)
 
 

@@ -81,7 +81,8 @@ def _crystal(structure: Any, arrays: Any, tolerance: float, clock: Clock) -> Mot
     motifs, orbits = assemble(arrays, symbols, centres, sets, classes.source.tolist(), clock)
     alone = [m.name for m in motifs if not m.ligands]
     if alone:
-        notes.append(f"{len(alone)} centres have no neighbour in reach ({alone[0]})")
+        many = "1 centre has" if len(alone) == 1 else f"{len(alone)} centres have"
+        notes.append(f"{many} no neighbour in reach ({alone[0]})")
     clock.check("the links between motifs")
     links = bond_links(motifs, sets) if kind == "elements" else shared_ligands(motifs)
     clock.check("the units of motifs")

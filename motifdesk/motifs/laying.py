@@ -53,12 +53,11 @@ def prepare(points: np.ndarray, scramble: float) -> Figure:
     """A `Figure` of vertices float [k, 3] around the centre at the origin. scramble: radians."""
     q, k = normalised(points), len(points)
     sure = math.cos(0.5 * scramble) if scramble < math.pi - 1e-9 else -1.0
-    flat = bool(np.linalg.matrix_rank(q, tol=1e-6) < 3)
+    flat = bool(np.linalg.eigvalsh(q.T @ q)[0] < 1e-12)
     unit = points / np.linalg.norm(points, axis=1, keepdims=True)
-    i, j = (x.ravel() for x in np.meshgrid(np.arange(k), np.arange(k), indexing="ij"))
-    cosine = (unit[i] * unit[j]).sum(1)
-    keep = (i != j) & (np.abs(cosine) < 0.98)
-    cosine, frames = cosine[keep], _frames(points[i[keep]], points[j[keep]])
+    cosines = unit @ unit.T
+    i, j = np.nonzero((np.abs(cosines) < 0.98) & ~np.eye(k, dtype=bool))
+    cosine, frames = cosines[i, j], _frames(points[i], points[j])
     if not len(frames):
         return Figure(points, q, frames, cosine, True, flat, sure)
     views = points @ frames
@@ -66,10 +65,12 @@ def prepare(points: np.ndarray, scramble: float) -> Figure:
     mirrored = _signatures(views[:1] * np.array([1.0, 1.0, -1.0]))
     achiral = bool((keys == mirrored).all(axis=1).any())
     # pairs in one half plane have one frame, but not one angle
-    keys = np.concatenate([keys, np.rint(1e3 * cosine)[:, None].astype(np.int64)], axis=1)
-    chosen = np.sort(np.unique(keys, axis=0, return_index=True)[1])
-    turned = np.ascontiguousarray(np.swapaxes(frames[chosen], 1, 2))
-    return Figure(points, q, turned, cosine[chosen], achiral, flat, sure)
+    rounded = np.rint(1e3 * cosine).tolist()
+    chosen = list(
+        {(key.tobytes(), c): n for n, (key, c) in reversed(list(enumerate(zip(keys, rounded, strict=True))))}.values()
+    )
+    turned = np.ascontiguousarray(np.swapaxes(frames[sorted(chosen)], 1, 2))
+    return Figure(points, q, turned, cosine[sorted(chosen)], achiral, flat, sure)
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,16 @@ def lay(p: np.ndarray, points: np.ndarray, figure: Figure) -> Laid:
     """`figure` on the points (float [k, 3], p the same normalised) with the largest sum of singular values."""
     quick = lay_quickly(p, points, figure)
     return quick if quick.certain else lay_thoroughly(p, figure, quick)
+
+
+def lay_at_once(p: np.ndarray, points: np.ndarray, figure: Figure) -> Laid | None:
+    """The single likeliest start, when it gives the best for certain; else None."""
+    for rotations in _starts(points, figure):
+        overlap = (p @ rotations) @ figure.q.T
+        n = int(overlap.max(axis=2).sum(axis=1).argmax())
+        found = _refined(p, figure.q, _assigned(overlap[n]))
+        return Laid(*found, True, []) if found[1] > figure.sure else None
+    return None
 
 
 def lay_quickly(p: np.ndarray, points: np.ndarray, figure: Figure) -> Laid:

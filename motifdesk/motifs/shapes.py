@@ -13,7 +13,7 @@ from functools import cache
 
 import numpy as np
 
-from .laying import Figure, Laid, lay, lay_quickly, lay_thoroughly, normalised, prepare, turn
+from .laying import Figure, Laid, lay, lay_at_once, lay_quickly, lay_thoroughly, normalised, prepare, turn
 from .shape_table import ANGLES, SCRAMBLE, TABLE
 
 # radians: figures that a quick search leaves farther behind the best than this are not searched thoroughly
@@ -72,6 +72,11 @@ def classify(ligands: np.ndarray) -> Match | None:
     p = normalised(ligands)
     if len(symbols) == 1:
         return _match(ligands, p, symbols[0])
+    usual = _usual(len(p))
+    if usual is not None:
+        at_once = lay_at_once(p, ligands, _figure(usual))
+        if at_once is not None and at_once.value > _unrivalled(usual):
+            return _made(usual, at_once)
     least = np.arccos(_bounds(p))  # angle that each figure is away at least
     laid: dict[int, Laid] = {}
     best, angle = -1, math.inf
@@ -92,6 +97,20 @@ def classify(ligands: np.ndarray) -> Match | None:
             if found.value > chosen.value + 1e-11 or n == best:
                 best, chosen = n, found
     return _made(symbols[best], chosen)
+
+
+@cache
+def _usual(coordination: int) -> str | None:
+    """The figure that most motifs of this coordination are, worth a first try."""
+    return {3: "TL:3", 4: "T:4", 5: "S:5", 6: "O:6", 8: "C:8", 12: "C:12"}.get(coordination)
+
+
+@cache
+def _unrivalled(symbol: str) -> float:
+    """Of a larger tr Sigma no other figure can be nearer: half way to the nearest."""
+    symbols = symbols_of(len(vertices(symbol)))
+    n = symbols.index(symbol)
+    return math.cos(0.5 * float(np.delete(_angles(len(vertices(symbol)))[n], n).min()))
 
 
 @cache
@@ -151,7 +170,7 @@ class _Ideals:
 
 @cache
 def _ideals(coordination: int) -> _Ideals:
-    found = [_invariants(_figure(s).q) for s in symbols_of(coordination)]
+    found = [_invariants(normalised(vertices(s))) for s in symbols_of(coordination)]
     rows, widths = (np.array(x) for x in zip(*found, strict=True))
     return _Ideals(rows, (rows**2).sum(axis=2, keepdims=True), widths, np.sqrt(widths), (widths**2).sum(axis=1))
 
