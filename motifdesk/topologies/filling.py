@@ -12,7 +12,8 @@ from motifdesk.structures.errors import TopologyError
 
 #: Angstrom; circumcentres of Delaunay tetrahedra nearer than this belong to one hole (an octahedron holds four).
 _SAME = 0.35
-_REACH = 9.0
+#: How far around the cell points are looked at, times the cube root of the volume of one: holes are far smaller.
+_REACH = 2.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,14 +32,15 @@ def holes(cell: np.ndarray, positions: np.ndarray) -> tuple[Hole, ...]:
     cell float [3, 3] rows, positions float [N, 3], Angstrom. Centres that (nearly) coincide are one hole, with the
     coordination of all their points: 4 tetrahedral, 6 octahedral, 8 cubic, ... Ascending coordination.
     """
-    from scipy.spatial import Delaunay
+    from scipy.spatial import Delaunay, cKDTree
 
     inverse = np.linalg.inv(cell)
-    reach = np.ceil(_REACH * np.linalg.norm(inverse, axis=0)).astype(int)
+    margin = _REACH * float(abs(np.linalg.det(cell)) / len(positions)) ** (1 / 3)
+    reach = np.ceil(margin * np.linalg.norm(inverse, axis=0)).astype(int)
     grid = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in reach), indexing="ij"), axis=-1).reshape(-1, 3)
     home = (positions @ inverse) % 1.0 @ cell
     cloud = (home[None] + (grid @ cell)[:, None]).reshape(-1, 3)
-    low, high = home.min(axis=0) - _REACH, home.max(axis=0) + _REACH
+    low, high = home.min(axis=0) - margin, home.max(axis=0) + margin
     cloud = cloud[((cloud > low) & (cloud < high)).all(axis=1)]
     # a deterministic shake far below any tolerance: exactly cospherical points make Qhull's simplices degenerate
     shaken = cloud + 1e-7 * np.random.default_rng(0).standard_normal(cloud.shape)
@@ -51,18 +53,19 @@ def holes(cell: np.ndarray, positions: np.ndarray) -> tuple[Hole, ...]:
     fractional = centres @ inverse
     inside = ((fractional > -1e-6) & (fractional < 1 - 1e-6)).all(axis=1)
     found: list[Hole] = []
+    tree = cKDTree(cloud)
+    candidates = centres[inside]
+    radii, _ = tree.query(candidates) if len(candidates) else (np.zeros(0), None)
     kept = np.zeros((0, 3))
-    for point in centres[inside]:
+    for point, radius in zip(candidates, radii, strict=True):
+        if radius > margin / 2:
+            continue  # open space (a slab's vacuum): no cage
         if len(kept):
             delta = (kept - point) @ inverse
             if np.linalg.norm((delta - np.rint(delta)) @ cell, axis=1).min() < _SAME:
                 continue
-        distance = np.linalg.norm(cloud - point, axis=1)
-        radius = float(distance.min())
-        if radius > _REACH / 2:
-            continue  # open space (a slab's vacuum): no cage
         kept = np.vstack([kept, point])
-        found.append(Hole(point, radius, int((distance < 1.15 * radius).sum())))
+        found.append(Hole(point, float(radius), len(tree.query_ball_point(point, 1.15 * radius))))
     return tuple(sorted(found, key=lambda h: (h.coordination, *np.round(h.position @ inverse, 4))))
 
 
