@@ -62,6 +62,7 @@ class Output(anywidget.AnyWidget):
     positions = traitlets.Bytes(b"").tag(sync=True)
     frame = traitlets.Int(0).tag(sync=True)
     highlight = traitlets.Dict().tag(sync=True)
+    flagged: traitlets.List[Any] = traitlets.List().tag(sync=True)
     fit = traitlets.Int(0).tag(sync=True)
     ack = traitlets.Int(0).tag(sync=True)
 

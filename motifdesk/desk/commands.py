@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from motifdesk.desk.channels import Output
     from motifdesk.desk.handles import Hands
     from motifdesk.desk.map import MapPane
+    from motifdesk.desk.motifgraph import NetPane
     from motifdesk.desk.viewer import Viewer
     from motifdesk.desk.workers import Dragger, Latest
     from motifdesk.session import Session, State
@@ -32,6 +33,7 @@ class Commands:
     _drag: Dragger
     _errands: Latest
     _measure: Latest
+    _net: NetPane
     _numbers: itertools.count[int]
     _commands: dict[str, Callable[[dict[str, Any]], None]]
     _map_state: str
@@ -52,6 +54,7 @@ class Commands:
             "scope": lambda m: self._select(scope=str(m["scope"])),
             "pattern": lambda m: self._select(pattern=str(m["value"])),
             "symmetry": self._on_symmetry,
+            "net": lambda m: self._net.look(bool(m["shown"])),
             "distort": self._on_move,
             "strain": self._on_move,
             "probe": self._on_probe,

@@ -17,11 +17,13 @@ from motifdesk.desk.commands import Commands
 from motifdesk.desk.handles import Hands, describe_handles
 from motifdesk.desk.history import describe_history, describe_travel
 from motifdesk.desk.map import MapPane
+from motifdesk.desk.motifgraph import NetPane
 from motifdesk.desk.outlook import Outlook
 from motifdesk.desk.readouts import describe_readouts
 from motifdesk.desk.viewer import Viewer, end_threads
 from motifdesk.desk.workers import Dragger, Latest
 from motifdesk.session import Change, Session, State
+from motifdesk.session.flags import flags
 from motifdesk.structures.errors import MotifDeskError
 
 log = logging.getLogger("motifdesk.desk")
@@ -67,6 +69,7 @@ class Desk(Commands, ipywidgets.VBox):
         self._drag = Dragger(self.session, done=lambda n: self._output.publish(ack=n), failed=self._report)
         self._measure = Latest(self._measure_state, "motifdesk-readouts")
         self._outlook = Outlook(self.session, lambda tags: self._output.publish(outlook=tags))
+        self._net = NetPane(lambda described: self._output.publish(net=described))
         self._errands = Latest(lambda errand: errand(), "motifdesk-loader")
         self._numbers = itertools.count(1)
         self._map_state = "waiting"
@@ -81,6 +84,7 @@ class Desk(Commands, ipywidgets.VBox):
         self._unsubscribe = self.session.observe(self._on_change)
         self._measure.put(None)
         self._outlook.ask(self.session.state)
+        self._net.ask(self.session.state)
 
     def __repr__(self) -> str:
         state = self.session.state
@@ -115,6 +119,8 @@ class Desk(Commands, ipywidgets.VBox):
             self._measure.put(change)
             if change.action != "locate":
                 self._outlook.ask(None if change.state.preview else change.state)
+            if not change.state.preview:
+                self._net.ask(change.state)
 
     def _refresh(self, change: Change | None) -> None:
         """Publish what `change` (None: everything) made different. Reads the newest state inside the gate, so that two
@@ -179,7 +185,8 @@ class Desk(Commands, ipywidgets.VBox):
         with self._output.gate:
             now = self.session.state
             described = describe_readouts(found, state, self._output.readouts)
-            self._output.publish(readouts=described, stale=found.version != now.version)
+            flagged = [flag.motif for flag in flags(state)] if state.preview else []
+            self._output.publish(readouts=described, flagged=flagged, stale=found.version != now.version)
 
     # ------------------------------------------------------------------------------------------ messages, end
 
@@ -206,6 +213,7 @@ class Desk(Commands, ipywidgets.VBox):
                 self._drag.settle(timeout),
                 self._measure.settle(timeout),
                 self._outlook.settle(timeout),
+                self._net.settle(timeout),
             ]
         )
 
@@ -216,7 +224,7 @@ class Desk(Commands, ipywidgets.VBox):
         self._closed = True
         self._unsubscribe()
         self._hands.cancel()
-        for worker in (self._drag, self._measure, self._outlook, self._errands):
+        for worker in (self._drag, self._measure, self._outlook, self._net, self._errands):
             worker.close()
         self._input.on_msg(self._on_message, remove=True)
         self._output.close()  # first: the bridge lets go of the stage before its widget is gone

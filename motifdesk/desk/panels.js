@@ -227,9 +227,28 @@ const PANELS = {
 
   readouts(el, link, signal) {
     const body = element("dl", { class: "md-facts-list" });
+    const picture = element("div", { class: "md-net-picture", role: "img", tabindex: "0" });
+    const levels = element("ol", { class: "md-net-levels", "aria-label": "Levels of the structure, from atoms to the net" });
+    const net = element("div", { class: "md-net" }, picture, levels);
+    const numbers = element("div", { class: "md-scroll" }, body);
+    const tabs = segmented("What is read out", [["numbers", "Numbers", "Numbers about the design"], ["net", "Motif graph", "The motifs, how they share ligands, and the net they form"]], (v) => show(v));
+    const show = (which) => {
+      tabs.set(which);
+      numbers.style.display = which === "numbers" ? "" : "none";
+      net.style.display = which === "net" ? "" : "none";
+      link.send({ op: "net", shown: which === "net" }); // worked out only while it is looked at
+    };
     const stamp = element("span", { class: "md-stamp" });
     const verdict = element("p", { class: "md-verdict", role: "status", "aria-live": "polite" });
-    el.append(element("div", { class: "md-bar" }, element("h3", {}, "Read-outs"), element("span", { class: "md-grow" }), stamp), verdict, element("div", { class: "md-scroll" }, body));
+    el.append(element("div", { class: "md-bar" }, element("h3", {}, "Read-outs"), tabs.node, element("span", { class: "md-grow" }), stamp), verdict, numbers, net);
+    tabs.set("numbers");
+    net.style.display = "none";
+    link.on("net", (n) => {
+      picture.replaceChildren(...(n.svg ? [safeSvg(n.svg)].filter(Boolean) : []));
+      picture.setAttribute("aria-label", n.title ?? "Motif graph");
+      picture.style.display = n.svg ? "" : "none";
+      levels.replaceChildren(...(n.levels ?? []).map(([name, text]) => element("li", { title: `${name}: ${text}` }, element("b", {}, name), element("span", {}, text))));
+    }, signal);
     link.on("readouts", (r) => {
       stamp.textContent = stamp.title = r.stamp ?? "";
       verdict.textContent = r.verdict ?? "";
@@ -291,6 +310,26 @@ const PANELS = {
     }, signal);
   },
 };
+
+// A picture from the kernel: only drawn shapes, text and titles are let in; no script, link, style sheet or handler.
+const SVG_TAGS = new Set(["svg", "g", "path", "line", "polyline", "polygon", "circle", "ellipse", "rect", "text", "tspan", "title", "desc", "defs", "marker"]);
+const SVG_ATTRIBUTES = /^(id|class|d|x|y|x1|x2|y1|y2|cx|cy|r|rx|ry|dx|dy|width|height|points|transform|viewBox|fill|fill-opacity|stroke|stroke-width|stroke-opacity|stroke-dasharray|stroke-linecap|stroke-linejoin|opacity|font-size|font-weight|font-family|font-style|text-anchor|dominant-baseline|role|aria-label|preserveAspectRatio|marker-end|orient|refX|refY|markerWidth|markerHeight|style)$/;
+
+function safeSvg(text) {
+  const read = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
+  if (read.nodeName !== "svg") return null;
+  const copy = (node) => {
+    if (!SVG_TAGS.has(node.localName)) return null;
+    const made = document.createElementNS("http://www.w3.org/2000/svg", node.localName);
+    for (const { name, value } of node.attributes) if (SVG_ATTRIBUTES.test(name) && !/url\s*\((?!\s*['"]?#)|javascript:|expression/i.test(value)) made.setAttribute(name, value);
+    for (const child of node.childNodes) {
+      if (child.nodeType === Node.TEXT_NODE) made.append(child.data);
+      else if (child.nodeType === Node.ELEMENT_NODE) { const kept = copy(child); if (kept) made.append(kept); }
+    }
+    return made;
+  };
+  return copy(read);
+}
 
 // IrO6 with its 6 below the line, built from text nodes
 function formulaNode(text) {

@@ -2,6 +2,7 @@
 // atom is positions[site] + image @ cell, gathered here from the one binary array that Python sends.
 
 const ACCENT = [1.0, 0.66, 0.05];
+const ALARM = [0.86, 0.12, 0.14];
 const CELL_CORNERS = [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1], [0, 1, 1], [1, 1, 1]];
 const CELL_EDGES = [[0, 1], [0, 2], [0, 3], [1, 4], [1, 5], [2, 4], [2, 6], [3, 5], [3, 6], [4, 7], [5, 7], [6, 7]];
 
@@ -48,6 +49,7 @@ class StagePane {
     listen("scene", () => this.load());
     listen("frame", () => this.schedule());
     listen("highlight", () => this.recolour());
+    listen("flagged", () => this.recolour());
     listen("fit", (n) => { if (n && this.component && n !== this.fitted) this.fit(n); });
     new ResizeObserver(() => stage.handleResize()).observe(view.el);
   }
@@ -211,6 +213,7 @@ class StagePane {
     if (!this.component || !this.scene) return;
     const { NGL, stage, scene } = this;
     const { picked = null, related = [], atoms = [] } = this.link.get("highlight") ?? {};
+    const flagged = new Set(this.link.get("flagged") ?? []); // neighbours have probably changed
     const inScope = new Set(related);
     const layerOf = (p) => (p.motif === picked ? 0 : inScope.has(p.motif) ? 1 : 2);
     const style = [{ opacity: 0.72, edge: 0.05 }, { opacity: 0.50, edge: 0.034 }, { opacity: picked === null ? 0.42 : 0.26, edge: 0.016 }];
@@ -232,7 +235,7 @@ class StagePane {
       const lines = new NGL.Shape(`edges ${layer}`);
       const pairs = members.flatMap((p) => p.edge);
       const colours = new Float32Array(members.flatMap((p) => {
-        const colour = layer < 2 ? ACCENT : mixed(rgb(p.colour), this.dark ? [1, 1, 1] : [0, 0, 0], 0.25);
+        const colour = flagged.has(p.motif) ? ALARM : layer < 2 ? ACCENT : mixed(rgb(p.colour), this.dark ? [1, 1, 1] : [0, 0, 0], 0.25);
         return Array.from({ length: p.edge.length / 2 }, () => colour).flat();
       }));
       const count = pairs.length / 2;

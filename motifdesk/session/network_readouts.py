@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from motifdesk.session.flags import flags
 from motifdesk.session.motif_readouts import Sheet, current_graph, named
 from motifdesk.session.state import State
 from motifdesk.structures.errors import MotifDeskError
@@ -52,6 +53,17 @@ def changed_motifs(before: MotifGraph, after: MotifGraph) -> list[tuple[int, int
         if there != frozenset(motif.ligands):
             out.append((motif.centre, len(motif.ligands), len(there)))
     return out
+
+
+def flag_rows(sheet: Sheet, state: State) -> None:
+    """Tier "move", while something is held: whose neighbours have probably changed."""
+    if not state.preview:
+        return
+    found = flags(state)
+    if found:
+        told = ", ".join(flag.text for flag in found[:_MOST_NAMES])
+        more = f" and {len(found) - _MOST_NAMES} more" if len(found) > _MOST_NAMES else ""
+        sheet.text("neighbours", "Neighbours, probably", told + more, "move", warn=True)
 
 
 def neighbour_rows(sheet: Sheet, state: State) -> None:

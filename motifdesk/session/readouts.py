@@ -15,7 +15,7 @@ import numpy as np
 
 from motifdesk.session.contacts import TOO_SHORT, contacts
 from motifdesk.session.motif_readouts import Row, Sheet, motif_rows, shape_rows, valence_rows
-from motifdesk.session.network_readouts import cost_rows, neighbour_rows
+from motifdesk.session.network_readouts import cost_rows, flag_rows, neighbour_rows
 from motifdesk.session.services import Services
 from motifdesk.session.state import State
 from motifdesk.structures.errors import MotifDeskError, SessionError
@@ -122,6 +122,7 @@ def _move(sheet: Sheet, state: State, services: Services) -> None:
                 f"bond radii (below {TOO_SHORT}){more}"
             )
     motif_rows(sheet, state)
+    flag_rows(sheet, state)
     latent = state.latent
     if latent.residual is not None:
         unsure = not latent.converged
