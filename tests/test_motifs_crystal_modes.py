@@ -2,19 +2,57 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
+from strategies import changes, crystals, random_crystals
 
+from motifdesk.motifs import distortion_modes, find_motifs
+from motifdesk.motifs.crystal_characters import motif_shares
 from motifdesk.motifs.crystal_modes import crystal_modes
+from motifdesk.motifs.isotropy import directions, subgroup_of
+from motifdesk.structures import read, space_group
+from motifdesk.structures.arrays import to_arrays
+from motifdesk.structures.errors import MotifDeskError
+
+A = 3.9
+# Howard and Stokes, Acta Cryst. B 54, 782 (1998)
+TILTS = {
+    "a0a0a0": "Pm-3m",
+    "a0a0c+": "P4/mbm",
+    "a0b+b+": "I4/mmm",
+    "a+a+a+": "Im-3",
+    "a+b+c+": "Immm",
+    "a+a+c-": "P4_2/nmc",
+    "a0b+c-": "Cmcm",
+    "a+b-b-": "Pnma",
+    "a+b-c-": "P2_1/m",
+    "a0a0c-": "I4/mcm",
+    "a0b-b-": "Imma",
+    "a-a-a-": "R-3c",
+    "a0b-c-": "C2/m",
+    "a-b-b-": "C2/c",
+    "a-b-c-": "P-1",
+}
+SIZES = {"a": 0.08, "b": 0.11, "c": 0.05}
+
+
+def tilts_of(name):
+    """x, y, z: (size in radians, "+" or "-"), nothing where the axis does not tilt."""
+    out = {}
+    for axis, (letter, sign) in zip("xyz", (name[n : n + 2] for n in (0, 2, 4)), strict=True):
+        if sign != "0":
+            out[axis] = (SIZES[letter], sign)
+    return out
+
+
+def cubic_perovskite():
+    return Structure.from_spacegroup("Pm-3m", Lattice.cubic(A), ["Sr", "Ti", "O"], [[0.5] * 3, [0] * 3, [0.5, 0, 0]])
 
 
 @pytest.fixture(scope="module")
-def perovskite():
-    return Structure.from_spacegroup("Pm-3m", Lattice.cubic(3.9), ["Sr", "Ti", "O"], [[0.5] * 3, [0] * 3, [0.5, 0, 0]])
-
-
-@pytest.fixture(scope="module")
-def doubled(perovskite):
-    return crystal_modes(perovskite, (2, 2, 2))
+def doubled():
+    return crystal_modes(cubic_perovskite(), (2, 2, 2))
 
 
 def test_modes_of_a_doubled_perovskite_are_a_complete_orthonormal_basis_of_32_irreps(doubled):
@@ -22,3 +60,307 @@ def test_modes_of_a_doubled_perovskite_are_a_complete_orthonormal_basis_of_32_ir
     np.testing.assert_allclose(doubled.basis @ doubled.basis.T, np.eye(120), atol=1e-9)
     assert sum(m.component == 1 for m in doubled) == 32
     assert {m.point for m in doubled} == {"GM", "X", "M", "R"}
+
+
+def test_irreps_of_the_perovskite_are_the_published_ones(doubled):
+    # Gamma: Cowley, Phys. Rev. 134, A981 (1964): 4 T1u (one acoustic) and T2u. M and R: one in-phase and one
+    # out-of-phase octahedral tilt, M3+ and R4+, three-dimensional (Howard and Stokes)
+    found = {}
+    for m in doubled:
+        if m.component == 1:
+            found.setdefault((m.point, m.orbit.split()[0]), []).append(m.irrep.split()[1])
+    assert sorted(found["GM", "Sr"] + found["GM", "Ti"] + found["GM", "O"]) == ["T1u"] * 4 + ["T2u"]
+    assert sorted(found["R", "O"]) == ["A1g", "Eg", "T1g", "T2g"]
+    assert sorted(found["M", "O"]) == ["A1g", "A2g", "A2u", "B1g", "B2g", "Eg", "Eu"]
+    assert sorted(found["X", "O"]) == ["A1g", "A2u", "B2u", "Eg", "Eu", "Eu"]
+
+
+def tilt_modes(modes):
+    """(axis, sign) -> (mode, rotation in radians of the octahedron in the home cell for each Angstrom)."""
+    graph = find_motifs(modes.parent)
+    octahedron = next(m for m in graph.motifs if m.formula == "TiO6")
+    out = {}
+    for key, share in motif_shares(modes, octahedron, graph=graph).items():
+        if share.rotation > 1 - 1e-9:
+            mode = modes[key]
+            home = share.turns[0]
+            axis = int(np.abs(home).argmax())
+            assert np.abs(np.delete(home, axis)).max() < 1e-9
+            out["xyz"[axis], {"M": "+", "R": "-"}[mode.point]] = mode, home[axis]
+    return out
+
+
+def test_octahedral_tilts_are_found_by_wavevector_and_by_what_they_do_to_the_octahedra(doubled):
+    found = tilt_modes(doubled)
+    assert set(found) == {(axis, sign) for axis in "xyz" for sign in "+-"}
+    for (axis, sign), (mode, _) in found.items():
+        assert mode.irrep == ("M A2g" if sign == "+" else "R T1g") and mode.dimension == 3
+        zero = [x == "xyz".index(axis) for x in range(3)]
+        expected = np.where(zero, 0.0, 0.5) if sign == "+" else np.full(3, 0.5)
+        np.testing.assert_allclose(mode.wavevector, expected)
+
+
+def direct(name):
+    """O displacements [40, 3] of a tilt system: u = omega x (a / 2) e for each O, summed over the axes."""
+    modes = crystal_modes(cubic_perovskite(), (2, 2, 2))
+    places = modes.supercell.cart_coords
+    out = np.zeros_like(places)
+    cells = np.stack(np.meshgrid(*[range(2)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    for axis, (size, sign) in tilts_of(name).items():
+        x = "xyz".index(axis)
+        for cell in cells:
+            phase = cell.sum() if sign == "-" else np.delete(cell, x).sum()
+            omega = np.eye(3)[x] * size * (-1) ** phase
+            for y in range(3):
+                target = (cell + 0.5 * np.eye(3)[y]) * A
+                delta = (places - target) / (2 * A)
+                atom = int(np.linalg.norm(delta - np.rint(delta), axis=1).argmin())
+                out[atom] += np.cross(omega, np.eye(3)[y] * A / 2)
+    return modes, out
+
+
+@pytest.mark.parametrize("name", sorted(TILTS))
+def test_all_fifteen_tilt_systems_have_their_space_groups_through_the_modes(doubled, name):
+    tilts = tilt_modes(doubled)
+    asked = {}
+    for axis, (size, sign) in tilts_of(name).items():
+        mode, turn = tilts[axis, sign]
+        asked[mode.key] = size / turn
+    assert doubled.space_group(asked, 1e-4).symbol == TILTS[name]
+    assert doubled.subgroup(asked).symbol == TILTS[name]
+    assert space_group(doubled.apply(asked), 1e-4).symbol == TILTS[name]
+
+
+@pytest.mark.parametrize("name", sorted(TILTS))
+def test_tilts_written_down_by_hand_are_made_of_the_tilt_modes_alone(doubled, name):
+    modes, moved = direct(name)
+    arrays = to_arrays(modes.supercell)
+    structure = Structure(modes.supercell.lattice, arrays.numbers, arrays.positions + moved, coords_are_cartesian=True)
+    assert space_group(structure, 1e-4).symbol == TILTS[name]
+    expected = {}
+    for axis, (size, sign) in tilts_of(name).items():
+        mode, turn = tilt_modes(doubled)[axis, sign]
+        expected[mode.key] = size / turn
+    for key, amplitude in modes.amplitudes(moved).items():
+        assert amplitude == pytest.approx(expected.get(key, 0.0), abs=1e-9)
+    assert {m.key for m in modes.primary(moved)} == set(expected)
+
+
+def test_polar_modes_of_cubic_barium_titanate_lead_to_its_three_ferroelectric_phases():
+    modes = crystal_modes(read("BaTiO3-cubic.cif"))
+    polar = [m for m in modes if m.polar]
+    assert {m.irrep for m in polar} == {"GM T1u"} and len(polar) == 12
+    assert not any(m.polar for m in modes if m.irrep == "GM T2u")
+    for m in polar:
+        assert modes.subgroup(m).number == 99
+    for first in (m for m in polar if m.component == 1):
+        listed = {d.written: d.group.symbol for d in directions(modes, first)}
+        assert listed == {"(a,0,0)": "P4mm", "(a,a,0)": "Amm2", "(a,a,a)": "R3m"}
+        for d in directions(modes, first):
+            assert modes.space_group({k: 0.1 * w for k, w in d.weights.items()}, 1e-4).number == d.group.number
+
+
+def test_special_directions_of_the_tilts_are_those_of_howard_and_stokes(doubled):
+    tilts = tilt_modes(doubled)
+    out_of_phase = {d.group.symbol: d.index for d in directions(doubled, tilts["z", "-"][0])}
+    assert out_of_phase == {"I4/mcm": 6, "R-3c": 8, "Imma": 12}
+    in_phase = {d.group.symbol: d.index for d in directions(doubled, tilts["z", "+"][0])}
+    assert in_phase == {"P4/mbm": 6, "Im-3": 8, "I4/mmm": 12}
+
+
+def zincblende_layers():
+    """2H MoS2: P6_3/mmc, a 3.160, c 12.294, S z 0.621."""
+    return Structure.from_spacegroup(
+        "P6_3/mmc", Lattice.hexagonal(3.160, 12.294), ["Mo", "S"], [[1 / 3, 2 / 3, 0.25], [1 / 3, 2 / 3, 0.621]]
+    )
+
+
+def ruddlesden_popper():
+    """Sr2TiO4: I4/mmm, a 3.886, c 12.59."""
+    return Structure.from_spacegroup(
+        "I4/mmm",
+        Lattice.tetragonal(3.886, 12.59),
+        ["Sr", "Ti", "O", "O"],
+        [[0, 0, 0.355], [0, 0, 0], [0, 0.5, 0], [0, 0, 0.160]],
+    )
+
+
+PARENTS = {
+    "rutile": (lambda: read("rutile-TiO2.cif"), (1, 1, 2)),
+    "anatase": (lambda: read("anatase-TiO2.cif"), (1, 1, 1)),
+    "quartz": (lambda: read("quartz-SiO2.cif"), (1, 1, 2)),
+    "quartz tripled": (lambda: read("quartz-SiO2.cif", cell="primitive"), [[2, 1, 0], [-1, 1, 0], [0, 0, 1]]),
+    "MoS2": (zincblende_layers, (2, 2, 1)),
+    "MoS2 root 3": (zincblende_layers, [[2, 1, 0], [-1, 1, 0], [0, 0, 1]]),
+    "Sr2TiO4": (ruddlesden_popper, (1, 1, 1)),
+    "Sr2TiO4 root 2": (ruddlesden_popper, [[1, 1, 0], [-1, 1, 0], [0, 0, 1]]),
+    "silicon": (lambda: read("Si.cif"), (1, 1, 1)),
+    "honeycomb": (lambda: read("alpha-Li2IrO3.cif"), (1, 1, 1)),
+    "post-perovskite": (lambda: read("NaIrO3.cif", cell="primitive"), (2, 1, 1)),
+}
+
+
+@pytest.mark.parametrize("name", sorted(PARENTS))
+def test_operations_that_keep_a_mode_and_the_displaced_structure_tell_one_space_group(name):
+    make, supercell = PARENTS[name]
+    modes = crystal_modes(make(), supercell)
+    size = 3 * len(modes.supercell)
+    assert modes.basis.shape == (size, size)
+    np.testing.assert_allclose(modes.basis @ modes.basis.T, np.eye(size), atol=1e-8)
+    for mode in list(modes)[:: max(1, len(modes) // 30)]:
+        # a displacement of 0.05 A: too small to reach a higher symmetry by chance, far above the tolerance
+        assert modes.space_group({mode: 0.05}, 1e-4).number == modes.subgroup(mode).number, mode.key
+
+
+def test_wavevectors_of_hexagonal_and_tetragonal_parents_have_their_letters():
+    assert {m.point for m in crystal_modes(zincblende_layers(), (2, 2, 2))} == {"GM", "M", "A", "L"}
+    assert {m.point for m in crystal_modes(*_made("MoS2 root 3"))} == {"GM", "K"}
+    assert {m.point for m in crystal_modes(*_made("Sr2TiO4"))} == {"GM", "M"}
+    assert {m.point for m in crystal_modes(*_made("Sr2TiO4 root 2"))} == {"GM", "M", "X"}
+    assert {m.point for m in crystal_modes(read("rutile-TiO2.cif"), (2, 2, 2))} == {"GM", "X", "M", "Z", "R", "A"}
+    assert {m.point for m in crystal_modes(read("NaCl.cif"), (1, 1, 1))} == {"GM", "X"}
+    assert {m.point for m in crystal_modes(read("NaCl.cif", cell="primitive"), (2, 2, 2))} == {"GM", "X", "L"}
+
+
+def _made(name):
+    make, supercell = PARENTS[name]
+    return make(), supercell
+
+
+def test_zone_centre_irreps_of_rutile_are_the_published_ones():
+    # Porto, Fleury and Damen, Phys. Rev. 154, 522 (1967): A1g + A2g + A2u + B1g + B2g + 2B1u + Eg + 3Eu, and the
+    # acoustic A2u + Eu
+    count = {}
+    for m in crystal_modes(read("rutile-TiO2.cif")):
+        if m.component == 1:
+            count[m.irrep.split()[1]] = count.get(m.irrep.split()[1], 0) + 1
+    assert count == {"A1g": 1, "A2g": 1, "A2u": 2, "B1g": 1, "B2g": 1, "B1u": 2, "Eg": 1, "Eu": 4}
+
+
+def test_zone_centre_irreps_of_quartz_are_the_published_ones():
+    # Scott and Porto, Phys. Rev. 161, 903 (1967): 4A1 + 4A2 + 8E, and the acoustic A2 + E
+    count = {}
+    for m in crystal_modes(read("quartz-SiO2.cif", cell="primitive")):
+        if m.component == 1:
+            count[m.irrep.split()[1]] = count.get(m.irrep.split()[1], 0) + 1
+    assert count == {"A1": 4, "A2": 5, "E": 9}
+
+
+def test_amplitudes_give_back_what_was_applied_and_the_whole_displacement(doubled):
+    rng = np.random.default_rng(7)
+    asked = {m.key: float(q) for m, q in zip(doubled, rng.normal(0, 0.1, len(doubled)), strict=True)}
+    moved = doubled.apply(asked).cart_coords - doubled.supercell.cart_coords
+    found = doubled.amplitudes(moved)
+    assert list(found) == [m.key for m in doubled]
+    assert max(abs(found[k] - asked[k]) for k in asked) < 1e-9
+    u = rng.normal(0, 0.1, moved.shape)
+    np.testing.assert_allclose(doubled.displacements(doubled.amplitudes(u)), u, atol=1e-9)
+
+
+def test_drift_of_the_whole_crystal_is_acoustic_and_breaks_nothing(doubled):
+    drift = np.tile([0.1, -0.2, 0.3], (40, 1))
+    assert max(abs(q) for q in doubled.amplitudes(drift, drift=False).values()) < 1e-12
+    shifts = [m for m in doubled if m.shift]
+    assert len(shifts) == 9 and {m.irrep for m in shifts} == {"GM T1u"}
+    assert doubled.subgroup(doubled.amplitudes(drift)).symbol == "Pm-3m"
+    acoustic = doubled.acoustic.reshape(3, -1)
+    np.testing.assert_allclose(acoustic @ acoustic.T, np.eye(3), atol=1e-12)
+    silicon = crystal_modes(read("Si.cif", cell="primitive"))
+    assert all(silicon.subgroup(m).symbol == "Fd-3m" and not m.polar for m in silicon if m.shift)
+
+
+def test_keys_resolve_and_orbits_can_be_chosen(doubled):
+    for mode in doubled:
+        assert doubled[mode.key] is mode and doubled.mode(mode) is mode
+    oxygen = crystal_modes(cubic_perovskite(), (2, 2, 2), sites="O")
+    assert len(oxygen) == 72 and {m.key for m in oxygen} <= {m.key for m in doubled}
+    orbit = oxygen[0].orbit
+    for name in (orbit, orbit.replace(" ", ""), orbit.split()[1], 2, [orbit], ["O"]):
+        assert [m.key for m in crystal_modes(cubic_perovskite(), (2, 2, 2), sites=name)] == [m.key for m in oxygen]
+    assert len(crystal_modes(cubic_perovskite(), (2, 2, 2), sites=["Ti", "O"])) == 96
+
+
+def test_the_supercell_keeps_species_properties_and_says_where_sites_come_from():
+    parent = cubic_perovskite().add_oxidation_state_by_element({"Sr": 2, "Ti": 4, "O": -2})
+    parent.add_site_property("tag", list(range(5)))
+    modes = crystal_modes(parent, [[1, 1, 0], [-1, 1, 0], [0, 0, 2]])
+    cell = modes.supercell
+    assert len(cell) == 20 and modes.matrix.tolist() == [[1, 1, 0], [-1, 1, 0], [0, 0, 2]]
+    assert [s.specie for s in cell] == [parent[int(k)].specie for k in modes.source]
+    assert cell.site_properties["tag"] == modes.source.tolist()
+    delta = (cell.cart_coords - parent.cart_coords[modes.source]) @ np.linalg.inv(parent.lattice.matrix)
+    np.testing.assert_allclose(delta, np.rint(delta), atol=1e-9)
+
+
+@given(st.data())
+@settings(max_examples=12, deadline=None)
+def test_the_content_does_not_hang_on_how_the_crystal_is_written_down(data):
+    structure = data.draw(crystals(most=4))
+    other, _ = data.draw(changes(mirror=False))(structure)
+    tolerance = 1e-3
+
+    def content(s):
+        modes = crystal_modes(s, tolerance=tolerance)
+        rows = [(m.dimension, modes.subgroup(m).number, m.polar, m.copy) for m in modes if m.component == 1]
+        return modes.group.number, sorted(rows)
+
+    assert content(structure) == content(other)
+
+
+@given(random_crystals(most=5))
+@settings(max_examples=10, deadline=None)
+def test_crystals_without_symmetry_have_modes_too(structure):
+    modes = crystal_modes(structure, (2, 1, 1))
+    np.testing.assert_allclose(modes.basis @ modes.basis.T, np.eye(6 * len(structure)), atol=1e-8)
+    assert len({m.key for m in modes}) == len(modes)
+    for mode in list(modes)[::5]:
+        assert modes.subgroup(mode).number == modes.space_group({mode: 0.05}, 1e-4).number
+
+
+def test_bad_requests_are_refused(doubled):
+    parent = cubic_perovskite()
+    with pytest.raises(MotifDeskError, match="more than 256"):
+        crystal_modes(parent, (4, 4, 4))
+    for supercell in ((0, 1, 1), (1.5, 1, 1), "2x2x2", [[1, 0], [0, 1]], None):
+        with pytest.raises(MotifDeskError, match="no supercell"):
+            crystal_modes(parent, supercell)
+    with pytest.raises(MotifDeskError, match="no orbit"):
+        crystal_modes(parent, sites="Fe")
+    with pytest.raises(MotifDeskError, match="molecule"):
+        crystal_modes(read("benzene.xyz"))
+    with pytest.raises(MotifDeskError, match="no crystal mode"):
+        doubled["R[1/2,1/2,1/2]:O3d:T9g:1:1"]
+    with pytest.raises(MotifDeskError, match="shape"):
+        doubled.amplitudes(np.zeros((5, 3)))
+    with pytest.raises(MotifDeskError, match="finite"):
+        doubled.apply({doubled[0]: float("nan")})
+
+
+def test_the_group_a_motif_mode_leads_to_is_known_before_anything_moves():
+    structure = read("rutile-TiO2.cif")
+    graph = find_motifs(structure)
+    titanium = next(m for m in graph.motifs if m.formula == "TiO6")
+    found = {
+        m.key: subgroup_of(structure, m, graph=graph).symbol
+        for m in distortion_modes(structure, titanium, "orbit", graph=graph)
+    }
+    assert found[f"m{titanium.index}:orbit:stretch:A1g:1"] == "P4_2/mnm"
+    key = f"m{titanium.index}:orbit:stretch:T1u:1"
+    assert subgroup_of(structure, key, graph=graph).symbol == found[key] != "P4_2/mnm"
+    assert subgroup_of(structure, {}, graph=graph).symbol == "P4_2/mnm"
+    with pytest.raises(MotifDeskError):
+        subgroup_of(structure, "m9:motif:stretch:A1g:1", graph=graph)
+
+
+def test_one_octahedron_of_a_cubic_perovskite_leads_to_the_groups_of_its_order_parameters():
+    structure = read("SrTiO3.cif")
+    graph = find_motifs(structure)
+    titanium = next(m for m in graph.motifs if m.formula == "TiO6")
+    found = {}
+    for m in distortion_modes(structure, titanium, graph=graph):
+        found.setdefault((m.block, m.irrep), []).append(subgroup_of(structure, m, graph=graph).symbol)
+    assert found["stretch", "A1g"] == ["Pm-3m"]
+    assert found["stretch", "Eg"] == ["P4/mmm", "Pmmm"]  # Q3, Q2
+    assert found["stretch", "T1u"] == ["P4mm"] * 3
+    assert found["bend", "T2g"] == ["Cmmm"] * 3
+    assert found["rotation", "T1g"] == ["P4/m"] * 3

@@ -61,7 +61,7 @@ def _meet(p: np.ndarray, others: np.ndarray) -> dict[bytes, np.ndarray]:
 
 def _distinct(projectors: np.ndarray) -> dict[bytes, np.ndarray]:
     d = projectors.shape[1]
-    out = {}
+    out: dict[bytes, np.ndarray] = {}
     for p in projectors:
         rank = round(float(np.trace(p)))
         if 0 < rank < d:
@@ -91,7 +91,7 @@ def aligned(matrices: np.ndarray, turns: np.ndarray, probe: np.ndarray) -> np.nd
         v = candidates[n]
         if all(abs(v @ w) < 1e-4 for w in chosen):
             chosen.append(v)
-    basis = np.array(chosen).reshape(-1, d).T
+    basis: np.ndarray = np.array(chosen).reshape(-1, d).T
     while basis.shape[1] < d:
         basis = np.column_stack([basis, _next(matrices, turns, probe, basis)])
     u, _, vt = np.linalg.svd(basis)

@@ -99,7 +99,7 @@ def stars(supercell: Supercell) -> list[Star]:
         little = np.array([g for g, c in enumerate(images) if c in signs[0]])
         movers = np.array([next(g for g, c in enumerate(images) if c in pair) for pair in signs])
         out.append(Star(star, real, name, little, movers))
-    length = [float(np.linalg.norm(np.linalg.inv(supercell.parent.cell) @ s.arms[0])) for s in out]
+    length = [float(np.linalg.norm(np.linalg.inv(supercell.parent_cell) @ s.arms[0])) for s in out]
     order = sorted(range(len(out)), key=lambda n: (round(length[n], 5), out[n].point, written(out[n].arms[0])))
     return [out[n] for n in order]
 
@@ -113,7 +113,8 @@ class Waves:
         moves, count = supercell.translation_permutations, len(supercell.steps)
         phase = 2 * np.pi * (supercell.translations @ star.arms[0])
         shapes = [np.cos(phase)] if star.real else [np.cos(phase), np.sin(phase)]
-        columns, done = [], set()
+        columns: list[np.ndarray] = []
+        done: set[int] = set()
         for site in sites:
             first = int(site) * count
             if first in done:
@@ -173,12 +174,14 @@ class Waves:
         return np.array([space.T @ self.act(n, space) for n in range(len(self.actions))])
 
 
-def species(supercell: Supercell, star: Star, sites: np.ndarray, springs: np.ndarray) -> Iterator[Species]:
-    """Every irrep of a star on an orbit (parent sites), copy by copy. springs: float64 [N, 3, N, 3]."""
+def species(
+    supercell: Supercell, star: Star, sites: np.ndarray, stiffness: tuple[np.ndarray, np.ndarray]
+) -> Iterator[Species]:
+    """Every irrep of a star on an orbit (parent sites), copy by copy. stiffness: what `springs` gives."""
     waves = Waves(supercell, star, sites)
     noise = np.random.default_rng(_SEED).standard_normal((waves.size, waves.size))
     generic = waves.averaged(noise + noise.T)
-    operators = _operators(waves, springs, generic)
+    operators = _operators(waves, stiffness, generic)
     kinds: dict[tuple, list[np.ndarray]] = {}
     for space in _eigenspaces(generic, np.eye(waves.size), 1e-7):
         kinds.setdefault(_characters(waves, space), []).append(space)
@@ -190,11 +193,10 @@ def species(supercell: Supercell, star: Star, sites: np.ndarray, springs: np.nda
             yield _one(waves, space, name, copy)
 
 
-def _operators(waves: Waves, springs: np.ndarray, generic: np.ndarray) -> list[np.ndarray]:
-    n = len(springs)
-    own = np.zeros_like(springs)
-    own[np.arange(n), :, np.arange(n), :] = springs[np.arange(n), :, np.arange(n), :]
-    out = [waves.averaged(waves.lowered(own)), waves.averaged(waves.lowered(springs)), generic]
+def _operators(waves: Waves, stiffness: tuple[np.ndarray, np.ndarray], generic: np.ndarray) -> list[np.ndarray]:
+    whole, still = stiffness
+    own = np.einsum("nw,nxy,nv->wxvy", waves.waves, still, waves.waves, optimize=True).reshape(waves.size, waves.size)
+    out = [waves.averaged(own), waves.averaged(waves.lowered(whole)), generic]
     if waves.star.at_zero:
         shift = _shifts(waves)
         out.insert(0, waves.averaged(-shift @ shift.T))
@@ -269,7 +271,7 @@ def _polar_rank(turns: np.ndarray) -> int:
 
 def _sign(supercell: Supercell, vectors: np.ndarray) -> float:
     """+1 or -1: the first of the largest components, sites by their place in the conventional cell, is positive."""
-    place = np.round(supercell.positions @ np.linalg.inv(supercell.parent.cell), 3)
+    place = np.round(supercell.positions @ np.linalg.inv(supercell.parent_cell), 3)
     order = np.lexsort(place.T)
     values = vectors[order][:, [2, 0, 1]].ravel()
     return 1.0 if values[int(np.argmax(np.abs(values) > np.abs(values).max() - 1e-6))] > 0 else -1.0
@@ -303,7 +305,7 @@ def _numbered(supercell: Supercell, star: Star) -> list[tuple]:
             phase = 2 * np.pi * float(k @ np.linalg.inv(rotations[c]) @ step)
             turn = np.array([[np.cos(phase), -np.sin(phase)], [np.sin(phase), np.cos(phase)]])
             matrices[a, c, :, b, :] = turn[:width, :width]
-    matrices = matrices.reshape(size, size * width, size * width)
+    regular = matrices.reshape(size, size * width, size * width)
     noise = np.random.default_rng(_SEED).standard_normal((size * width, size * width))
     noise = noise + noise.T
     quarter = None
@@ -312,11 +314,11 @@ def _numbered(supercell: Supercell, star: Star) -> list[tuple]:
         along = np.where(np.abs(delta - np.rint(delta)).max(axis=1) < 1e-6, 1.0, -1.0)  # k stays, or turns into -k
         quarter = np.kron(np.diag(along), np.array([[0.0, -1.0], [1.0, 0.0]]))
         noise = (noise + quarter @ noise @ quarter.T) / 2
-    operator = np.einsum("gij,jk,glk->il", matrices, noise, matrices, optimize=True) / size
+    operator = np.einsum("gij,jk,glk->il", regular, noise, regular, optimize=True) / size
     out = set()
     for space in _eigenspaces((operator + operator.T) / 2, np.eye(size * width), 1e-7):
-        values = list(np.einsum("id,gij,jd->g", space, matrices, space, optimize=True))
+        values = list(np.einsum("id,gij,jd->g", space, regular, space, optimize=True))
         if quarter is not None:
-            values += list(np.einsum("ji,jd,gik,kd->g", quarter.T, space, matrices, space, optimize=True))
+            values += list(np.einsum("ji,jd,gik,kd->g", quarter.T, space, regular, space, optimize=True))
         out.add((space.shape[1], tuple(-(np.round(values, 3) + 0.0) + 0.0)))
     return [tuple(-np.array(values) + 0.0) for _, values in sorted(out)]

@@ -22,11 +22,12 @@ from typing import Any
 
 import numpy as np
 
-from motifdesk.structures.arrays import AtomArrays, element_symbols, from_arrays, to_arrays
+from motifdesk.structures.arrays import AtomArrays, to_arrays
 from motifdesk.structures.errors import MotifError, StructureError
 from motifdesk.structures.symmetry import SpaceGroup, space_group
 
 from .crystal_irreps import Species, species, stars
+from .crystal_orbits import chosen_orbits, dressed, orbits_of
 from .network import one_thread
 from .springs import springs
 from .supercells import Supercell, supercell_of
@@ -119,7 +120,7 @@ class CrystalModes(Sequence[CrystalMode]):
     @cached_property
     def supercell(self) -> Any:
         """The undistorted supercell: a Structure with the parent's species, labels and site properties."""
-        return _dressed(self.operations, self.parent, self.operations.positions)
+        return dressed(self.operations, self.parent, self.operations.positions)
 
     @cached_property
     def basis(self) -> np.ndarray:
@@ -144,7 +145,7 @@ class CrystalModes(Sequence[CrystalMode]):
             u = u - u.mean(axis=0)
         return dict(zip(self._by_key, (self.basis @ u.ravel()).tolist(), strict=True))
 
-    def displacements(self, amplitudes: Mapping[CrystalMode | str, float]) -> np.ndarray:
+    def displacements(self, amplitudes: Mapping[Any, float]) -> np.ndarray:
         """float64 [N, 3], Cartesian Angstrom: the sum of the modes with their amplitudes."""
         out = np.zeros((len(self.operations), 3))
         for given, value in amplitudes.items():
@@ -155,27 +156,30 @@ class CrystalModes(Sequence[CrystalMode]):
             out += amplitude * mode.vectors
         return out
 
-    def apply(self, amplitudes: Mapping[CrystalMode | str, float]) -> Any:
+    def apply(self, amplitudes: Mapping[Any, float]) -> Any:
         """The supercell with modes turned on, {mode or key: Angstrom}; the cell stays as it is."""
-        return _dressed(self.operations, self.parent, self.operations.positions + self.displacements(amplitudes))
+        return dressed(self.operations, self.parent, self.operations.positions + self.displacements(amplitudes))
 
-    def space_group(self, amplitudes: Mapping[CrystalMode | str, float], tolerance: float = 1e-3) -> SpaceGroup:
+    def space_group(self, amplitudes: Mapping[Any, float], tolerance: float = 1e-3) -> SpaceGroup:
         """The space group of the distorted supercell as the symmetry search finds it within `tolerance` Angstrom."""
         moved = self.operations.positions + self.displacements(amplitudes)
         return space_group(AtomArrays(self.operations.numbers, moved, self.operations.cell), tolerance)
 
-    def subgroup(self, mode: CrystalMode | str | Mapping[CrystalMode | str, float]) -> SpaceGroup:
+    def subgroup(self, mode: CrystalMode | str | Mapping[Any, float]) -> SpaceGroup:
         """The space group that a mode, or a mixture {mode: weight}, leaves of the parent's, any amplitude.
 
-        From the operations that keep the displacement; no structure is searched. The supercell must hold the parent's
-        symmetry: operations that do not keep its lattice are lost from the start.
+        From the operations that keep the displacement; no structure is searched.
         """
         if isinstance(mode, Mapping):
-            return self.operations.subgroup(self._keepers(self.displacements(mode)))
+            return self._left(self.displacements(mode))
         found = self.mode(mode)
         if found.key not in self._groups:
-            self._groups[found.key] = self.operations.subgroup(self._keepers(found.vectors))
+            self._groups[found.key] = self._left(found.vectors)
         return self._groups[found.key]
+
+    def _left(self, displacements: np.ndarray) -> SpaceGroup:
+        cell, sites = self.operations.even
+        return cell.subgroup(cell.keepers(_at_rest(displacements)[sites]))
 
     def partners(self, mode: CrystalMode | str) -> tuple[CrystalMode, ...]:
         """Every component of the mode's irrep copy on its orbit: the order parameter it belongs to."""
@@ -215,15 +219,8 @@ class CrystalModes(Sequence[CrystalMode]):
         out = [n for n in chosen if values[n] != 0.0]
         return tuple(self._modes[n] for n in sorted(out, key=lambda n: -abs(values[n])))
 
-    def _keepers(self, displacements: np.ndarray, tolerance: float = 1e-5) -> np.ndarray:
-        """bool [P, T]: the operations that keep a displacement; a shift of the whole crystal breaks nothing."""
-        u = displacements - displacements.mean(axis=0)
-        if np.abs(u).max() < 1e-9 * max(1.0, float(np.abs(displacements).max())):
-            u = np.zeros_like(u)
-        return self.operations.keepers(u, tolerance)
-
     def _kept(self, values: np.ndarray) -> np.ndarray:
-        return self._keepers((values @ self.basis).reshape(-1, 3), 1e-4)
+        return self.operations.keepers(_at_rest((values @ self.basis).reshape(-1, 3)), 1e-4)
 
     def _displacements(self, given: Any) -> np.ndarray:
         u = np.asarray(given, dtype=float)
@@ -234,6 +231,12 @@ class CrystalModes(Sequence[CrystalMode]):
                 remedy=f"give finite displacements [{len(self.operations)}, 3] in the order of .supercell",
             )
         return u
+
+
+def _at_rest(displacements: np.ndarray) -> np.ndarray:
+    """Displacements without the shift of the whole crystal, which breaks nothing."""
+    u = displacements - displacements.mean(axis=0)
+    return u if np.abs(u).max() > 1e-9 * max(1.0, float(np.abs(displacements).max())) else np.zeros_like(u)
 
 
 def crystal_modes(
@@ -268,7 +271,7 @@ def crystal_modes(
     """
     with one_thread():
         cell, modes = _cached(to_arrays(structure), supercell, tolerance)
-    chosen = _chosen(cell, sites)
+    chosen = chosen_orbits(cell, sites)
     return CrystalModes(structure, cell, tuple(m for m in modes if m.sites[0] in chosen))
 
 
@@ -301,15 +304,15 @@ def _cached(arrays: AtomArrays, matrix: Any, tolerance: float) -> tuple[Supercel
 
 
 def _modes(cell: Supercell) -> Iterator[CrystalMode]:
-    orbits = _orbits(cell)
-    field_of = springs(cell)
+    orbits = orbits_of(cell)
+    stiffness = springs(cell)
     for star in stars(cell):
         for tag, members in orbits.items():
-            for found in species(cell, star, members, field_of):
-                yield from _named(found, tag, members)
+            for found in species(cell, star, members, stiffness):
+                yield from _named(found, tag, members, len(cell.parent))
 
 
-def _named(found: Species, tag: str, members: np.ndarray) -> Iterator[CrystalMode]:
+def _named(found: Species, tag: str, members: np.ndarray, sites: int) -> Iterator[CrystalMode]:
     star, dimension = found.star, len(found.vectors)
     symbol = found.irrep.split(" ", 1)[1]
     coordinates = written(star.arms[0])
@@ -333,59 +336,6 @@ def _named(found: Species, tag: str, members: np.ndarray) -> Iterator[CrystalMod
             tuple(int(s) for s in members),
             found.copy,
             found.shift,
-            found.polar[n],
+            found.polar[n] and not (found.shift and len(members) == sites),
             vectors,
         )
-
-
-def _orbits(cell: Supercell) -> dict[str, np.ndarray]:
-    """ "O 3c" -> parent sites, in the order of the sites; a second orbit of the same name is "O 3c 2"."""
-    out: dict[str, np.ndarray] = {}
-    symbols = element_symbols()
-    for first in dict.fromkeys(cell.orbits.tolist()):
-        name = f"{symbols[cell.parent.numbers[first]]} {cell.multiplicity[first]}{cell.letters[first]}"
-        count = sum(1 for tag in out if tag == name or tag.startswith(name + "~"))
-        out[name if not count else f"{name}~{count + 1}"] = np.flatnonzero(cell.orbits == first)
-    return out
-
-
-def _chosen(cell: Supercell, sites: Any) -> set[int]:
-    """First sites of the orbits that `sites` names."""
-    orbits = _orbits(cell)
-    if sites is None:
-        return {int(members[0]) for members in orbits.values()}
-    asked = [sites] if isinstance(sites, (str, int, np.integer)) or not isinstance(sites, Sequence) else list(sites)
-    out: set[int] = set()
-    for word in asked:
-        found = []
-        for n, (tag, members) in enumerate(orbits.items()):
-            element, place = tag.split(" ")
-            site_letter = place.split("~")[0].lstrip("0123456789")
-            names = {tag, tag.replace(" ", ""), element, site_letter, place, f"{element} {site_letter}"}
-            same = n == int(word) if isinstance(word, (int, np.integer)) else str(word) in names
-            if same:
-                found.append(int(members[0]))
-        if not found:
-            raise MotifError(
-                f"no orbit of sites is {word!r}", where=cell.parent.formula, remedy=f"choose from {', '.join(orbits)}"
-            )
-        out.update(found)
-    return out
-
-
-def _dressed(cell: Supercell, parent: Any, positions: np.ndarray) -> Any:
-    arrays = AtomArrays(cell.numbers, positions, cell.cell)
-    if not hasattr(parent, "sites"):
-        return from_arrays(arrays)
-    from pymatgen.core import Lattice, Structure
-
-    order = cell.source
-    properties = {name: [values[s] for s in order] for name, values in parent.site_properties.items()}
-    return Structure(
-        Lattice(cell.cell),
-        [parent[int(s)].specie for s in order],
-        positions,
-        coords_are_cartesian=True,
-        site_properties=properties,
-        labels=[parent[int(s)].label for s in order],
-    )

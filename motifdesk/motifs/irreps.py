@@ -62,13 +62,13 @@ def figure_of(points: np.ndarray, tolerance: float = 0.01) -> Figure:
     group = point_group(points, tolerance)
     action = group.displacements()
     out: list[Coordinate] = []
-    for block, basis in zip(BLOCKS, _blocks(group.vertices), strict=True):
+    for block, basis in zip(BLOCKS, blocks(group.vertices), strict=True):
         if basis.shape[1]:
             out += _split(group, action, block, basis)
     return Figure(group, tuple(out))
 
 
-def _blocks(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def blocks(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Orthonormal bases [3k, b] of stretch (radial), bend (the rest) and rotation."""
     k = len(points)
     unit = points / np.linalg.norm(points, axis=1, keepdims=True)

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from .supercells import Supercell
+from .supercells import Supercell, coded
 
-_REACH = 3.5  # in units of d0: w = 5e-6
+_REACH = 3.5  # in units of d0; springs end there smoothly, so that rounding does not choose among equals
 
 
-def springs(cell: Supercell) -> np.ndarray:
-    """float64 [N, 3, N, 3]: the stiffness of a supercell's sites, d0 = (V / N)^(1/3), dimensionless."""
-    parent = cell.parent
+def springs(cell: Supercell) -> tuple[np.ndarray, np.ndarray]:
+    """The stiffness of a supercell's sites, float64 [N, 3, N, 3], and of each against still surroundings [N, 3, 3];
+    d0 = (V / N)^(1/3), dimensionless."""
+    parent = cell.ideal
     lattice = parent.cell
     assert lattice is not None
     unit = (parent.volume / len(parent)) ** (1 / 3)
@@ -27,27 +28,23 @@ def springs(cell: Supercell) -> np.ndarray:
     images = np.stack(np.meshgrid(*span, indexing="ij"), axis=-1).reshape(-1, 3)
     wrap = np.floor(parent.fractional).astype(int)
     count, n = len(cell.steps), len(parent)
-    out = np.zeros((n * count, 3, n * count, 3))
-    inverse = np.linalg.inv(cell.matrix)
-
-    def code(vectors: np.ndarray) -> np.ndarray:
-        turns = np.rint(vectors @ inverse * count).astype(np.int64) % count
-        return (turns[..., 0] * count + turns[..., 1]) * count + turns[..., 2]
-
-    book = code(cell.steps)
-    order = np.argsort(book)
+    out = np.zeros((n * count, n * count, 3, 3))
+    still = np.zeros((n * count, 3, 3))
+    book, order = cell.book
     for a in range(n):
         delta = (inside[None] + images[:, None] - inside[a]) @ lattice  # [images, n, 3]
         distance = np.linalg.norm(delta, axis=2)
         place, b = np.nonzero((distance < reach) & (distance > 1e-6))
         d = distance[place, b]
         unit_vectors = delta[place, b] / d[:, None]
-        block = np.exp(-((d / unit) ** 2))[:, None, None] * unit_vectors[:, :, None] * unit_vectors[:, None, :]
+        strength = np.exp(-((d / unit) ** 2)) * (1 - (d / reach) ** 2) ** 2
+        block = strength[:, None, None] * unit_vectors[:, :, None] * unit_vectors[:, None, :]
         steps = images[place] - wrap[b] + wrap[a]
         own = block.sum(axis=0)
+        still[a * count : (a + 1) * count] = own
         for t, step in enumerate(cell.steps):
             i = a * count + t
-            j = b * count + order[np.searchsorted(book[order], code(steps + step))]
-            out[i, :, i, :] += own
-            np.subtract.at(out, (i, slice(None), j, slice(None)), block)
-    return out
+            j = b * count + order[np.searchsorted(book, coded(steps + step, cell.matrix))]
+            out[i, i] += own
+            np.subtract.at(out[i], j, block)
+    return out.transpose(0, 2, 1, 3), still

@@ -22,21 +22,23 @@ LARGEST = 256
 class Supercell:
     """The operations of a parent crystal that keep a supercell's lattice, and what they do to its sites.
 
-    parent: the given cell with n sites. matrix: int64 [3, 3], rows are the supercell's vectors in those of the parent.
+    parent: the given cell with n sites; ideal: the same with its symmetry exact. matrix: int64 [3, 3], rows are the
+    supercell's vectors in those of the parent.
     steps: int64 [m, 3], the parent cells in the supercell; site ``s * m + t`` is parent site s moved by step t.
     group: the parent's space group. letters [n] and orbits int64 [n] (first site) of the parent's sites, multiplicity
     int64 [n] in the conventional cell. primitive: float64 [3, 3], the crystal's primitive vectors (rows, in units of
     the parent cell). rotations int64 [P, 3, 3], shifts float64 [P, 3]: one operation ``x' = W x + w`` (fractional,
     parent) of each class modulo translations, in a standard order. turns: float64 [P, 3, 3], the same Cartesian.
-    axes: float64 [3, 3], rows are the conventional Cartesian axes (x along a, y in the ab plane). about: float64 [P, 3],
-    the shifts about the origin that parities refer to: the cell's own where that is an inversion centre, else that of
-    the International Tables. permutations: int64 [P, n m], site j goes to permutations[g, j]. translations: float64
-    [T, 3], every crystal translation modulo the supercell; translation_permutations: int64 [T, n m]. standard: float64
-    [3, 3], columns are the conventional basis in the parent's. whole_point_group: int64 [Q, 3, 3], the parent's
+    axes: float64 [3, 3], rows are the conventional Cartesian axes (x along a, y in the ab plane). about: float64
+    [P, 3], the shifts about the origin that parities refer to: the cell's own where that is an inversion centre, else
+    that of the International Tables. permutations: int64 [P, n m], site j goes to permutations[g, j]. translations:
+    float64 [T, 3], every crystal translation modulo the supercell; translation_permutations: int64 [T, n m]. standard:
+    float64 [3, 3], columns are the conventional basis in the parent's. whole_point_group: int64 [Q, 3, 3], the parent's
     rotations, with those that the supercell breaks.
     """
 
     parent: AtomArrays
+    ideal: AtomArrays
     matrix: np.ndarray
     steps: np.ndarray
     group: SpaceGroup
@@ -63,10 +65,16 @@ class Supercell:
         """int64 [N]: the parent site behind each site of the supercell."""
         return np.repeat(np.arange(len(self.parent)), len(self.steps))
 
-    @property
+    @cached_property
+    def parent_cell(self) -> np.ndarray:
+        """float64 [3, 3], Angstrom."""
+        return np.asarray(self.parent.cell)
+
+    @cached_property
     def cell(self) -> np.ndarray:
         """float64 [3, 3], Angstrom."""
-        return self.matrix @ self.parent.cell
+        out: np.ndarray = self.matrix @ self.parent_cell
+        return out
 
     @cached_property
     def standard_turns(self) -> np.ndarray:
@@ -75,12 +83,26 @@ class Supercell:
     @cached_property
     def positions(self) -> np.ndarray:
         """float64 [N, 3], Cartesian, Angstrom."""
-        moved = self.parent.positions[:, None] + (self.steps @ self.parent.cell)[None]
+        moved = self.parent.positions[:, None] + (self.steps @ self.parent_cell)[None]
         return moved.reshape(-1, 3)
 
     @cached_property
     def numbers(self) -> np.ndarray:
         return self.parent.numbers[self.source]
+
+    def places(self, site: int, image: np.ndarray) -> np.ndarray:
+        """int64 [m]: the supercell's sites that are parent site `site` in the cell `image`, seen from each step."""
+        codes, order = self.book
+        moved = coded(self.steps + np.rint(image).astype(np.int64), self.matrix)
+        index: np.ndarray = int(site) * len(self.steps) + order[np.searchsorted(codes, moved)]
+        return index
+
+    @cached_property
+    def book(self) -> tuple[np.ndarray, np.ndarray]:
+        """Codes of the steps, sorted, and the steps they belong to."""
+        codes = coded(self.steps, self.matrix)
+        order = np.argsort(codes)
+        return codes[order], order
 
     def act(self, g: int, vectors: np.ndarray) -> np.ndarray:
         """What operation `g` makes of displacements float [N, ..., 3]."""
@@ -99,6 +121,22 @@ class Supercell:
         for g in range(len(self.turns)):
             out[g] = np.abs(shifted - self.act(g, vectors)).max(axis=(1, 2)) < limit
         return out
+
+    @cached_property
+    def even(self) -> tuple[Supercell, np.ndarray]:
+        """A supercell whose lattice every operation of the parent keeps (this one, if it does; else the smallest
+        n x n x n one that this one fills) and, int [N'], the site of this supercell behind each of its sites."""
+        n = next(n for n in range(1, 1 + abs(round(float(np.linalg.det(self.matrix))))) if self._fits(n))
+        if len(self.rotations) == len(self.whole_point_group) or n**3 * len(self.parent) > 8 * LARGEST:
+            return self, np.arange(len(self))
+        big = supercell_of(self.parent, (n, n, n), self.group.tolerance, 8 * LARGEST)
+        codes, order = self.book
+        index = order[np.searchsorted(codes, coded(big.steps, self.matrix))]
+        return big, (np.arange(len(self.parent))[:, None] * len(self.steps) + index).ravel()
+
+    def _fits(self, n: int) -> bool:
+        inside = n * np.linalg.inv(self.matrix)
+        return bool(np.abs(inside - np.rint(inside)).max() < 1e-6)
 
     def subgroup(self, kept: np.ndarray) -> SpaceGroup:
         """The space group of a subset bool [P, T] of the operations, from the operations themselves."""
@@ -153,7 +191,7 @@ def group_of_operations(
     return SpaceGroup(int(found.number), short_symbol(found), float(tolerance))
 
 
-def supercell_of(structure: Any, matrix: Any, tolerance: float) -> Supercell:
+def supercell_of(structure: Any, matrix: Any, tolerance: float, largest: int = LARGEST) -> Supercell:
     """The parent's operations on a supercell. StructureError: no crystal, a bad matrix, or too many sites."""
     arrays = to_arrays(structure)
     whole = _matrix(matrix)
@@ -162,15 +200,16 @@ def supercell_of(structure: Any, matrix: Any, tolerance: float) -> Supercell:
             "a molecule has no supercell", where=arrays.formula, remedy="use distortion_modes for a molecule's motifs"
         )
     count = abs(round(float(np.linalg.det(whole))))
-    if len(arrays) * count > LARGEST:
+    if len(arrays) * count > largest:
         raise StructureError(
-            f"{len(arrays) * count} sites in the supercell, more than {LARGEST}",
+            f"{len(arrays) * count} sites in the supercell, more than {largest}",
             where=arrays.formula,
             remedy="take a smaller supercell, or start from the primitive cell",
         )
     found = dataset(arrays, tolerance)
     rotations = np.array(found.operations.rotations, dtype=np.int64).reshape(-1, 3, 3)
     shifts = np.array(found.operations.translations, dtype=float).reshape(-1, 3)
+    lattice = np.asarray(arrays.cell)
     pure = (rotations == np.eye(3, dtype=int)).all(axis=(1, 2))
     centrings = _wrapped(shifts[pure])
     centrings = centrings[np.lexsort(np.round(centrings, 4).T[::-1])]
@@ -195,13 +234,13 @@ def supercell_of(structure: Any, matrix: Any, tolerance: float) -> Supercell:
     all_rotations = rotations[chosen]
     kept = [n for n in chosen if _keeps(rotations[n], whole)]
     # the representative whose shift is the simplest about the chosen origin
-    exact = (inner_shift[kept] @ standard.T) + origin - np.einsum("gij,j->gi", rotations[kept], origin)
-    cell = _symmetrised(arrays.cell, all_rotations)
+    exact = inner_shift @ standard.T + origin - rotations @ origin
+    cell = _symmetrised(lattice, all_rotations)
     turns = cell.T @ rotations[kept] @ np.linalg.inv(cell.T)
     axes = _axes(standard.T @ cell)
     steps = cosets(whole)
     permutations = np.array(
-        [_permutation(arrays, whole, steps, rotations[n], w) for n, w in zip(kept, exact, strict=True)]
+        [_permutation(arrays, whole, steps, rotations[n], w) for n, w in zip(kept, exact[kept], strict=True)]
     )
     translations = (centrings[:, None] + steps[None]).reshape(-1, 3)
     moves = np.array([_permutation(arrays, whole, steps, np.eye(3, dtype=int), t) for t in translations])
@@ -210,6 +249,7 @@ def supercell_of(structure: Any, matrix: Any, tolerance: float) -> Supercell:
     sizes = np.bincount(orbits, minlength=len(arrays))[orbits]
     return Supercell(
         arrays,
+        _ideal(arrays, cell, rotations, exact),
         whole,
         steps,
         SpaceGroup(int(found.number), short_symbol(found), float(tolerance)),
@@ -218,7 +258,7 @@ def supercell_of(structure: Any, matrix: Any, tolerance: float) -> Supercell:
         np.rint(sizes * conventional).astype(np.int64),
         primitive,
         rotations[kept],
-        exact,
+        exact[kept],
         turns,
         axes,
         inner_shift[kept] @ standard.T,
@@ -268,6 +308,33 @@ def _symmetrised(cell: np.ndarray, rotations: np.ndarray) -> np.ndarray:
     return cell @ (vectors * np.sqrt(values)) @ vectors.T
 
 
+def _ideal(arrays: AtomArrays, cell: np.ndarray, rotations: np.ndarray, shifts: np.ndarray) -> AtomArrays:
+    """The structure with its operations as exact symmetry: the mean of what they make of each site."""
+    f = arrays.fractional
+    total = np.zeros_like(f)
+    for rotation, shift in zip(rotations, shifts, strict=True):
+        image = f @ rotation.T + shift
+        there, offset = _landing(arrays, image)
+        total[there] += image - offset  # each site once: the operation permutes them
+    return AtomArrays(arrays.numbers, (total / len(rotations)) @ cell, cell)
+
+
+def _landing(arrays: AtomArrays, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which site each place [n, 3] (fractional) is, int64 [n], and the lattice vector to it, float64 [n, 3]."""
+    delta = image[:, None] - arrays.fractional[None]
+    offset = np.rint(delta)
+    distance = np.linalg.norm((delta - offset) @ np.asarray(arrays.cell), axis=2)
+    distance[arrays.numbers[:, None] != arrays.numbers[None]] = np.inf
+    there = distance.argmin(axis=1)
+    if len(set(there)) < len(there):
+        raise StructureError(
+            "a symmetry operation does not map the sites onto each other",
+            where=arrays.formula,
+            remedy="take a smaller symmetry tolerance",
+        )
+    return there, offset[np.arange(len(there)), there]
+
+
 def _axes(basis: np.ndarray) -> np.ndarray:
     """float64 [3, 3], rows: Cartesian axes with the first basis vector along x and the second in the xy plane."""
     x = basis[0] / np.linalg.norm(basis[0])
@@ -282,28 +349,16 @@ def _permutation(
     arrays: AtomArrays, whole: np.ndarray, steps: np.ndarray, rotation: np.ndarray, shift: np.ndarray
 ) -> np.ndarray:
     """int64 [N]: where an operation of the parent takes each site of the supercell."""
-    f = arrays.fractional
-    image = f @ rotation.T + shift
-    delta = image[:, None] - f[None]
-    offset = np.rint(delta)
-    distance = np.linalg.norm((delta - offset) @ arrays.cell, axis=2)
-    distance[arrays.numbers[:, None] != arrays.numbers[None]] = np.inf
-    there = distance.argmin(axis=1)
-    if len(set(there)) < len(f):
-        raise StructureError(
-            "a symmetry operation does not map the sites onto each other",
-            where=arrays.formula,
-            remedy="take a smaller symmetry tolerance",
-        )
-    cells = offset[np.arange(len(f)), there][:, None] + (steps @ rotation.T)[None]  # [n, m, 3]
-    count = len(steps)
-    inverse = np.linalg.inv(whole)
-
-    def code(vectors: np.ndarray) -> np.ndarray:
-        turns = np.rint(vectors @ inverse * count).astype(np.int64) % count
-        return (turns[..., 0] * count + turns[..., 1]) * count + turns[..., 2]
-
-    book = code(steps)
+    there, offset = _landing(arrays, arrays.fractional @ rotation.T + shift)
+    cells = offset[:, None] + (steps @ rotation.T)[None]  # [n, m, 3]
+    book = coded(steps, whole)
     order = np.argsort(book)
-    index = order[np.searchsorted(book[order], code(cells))]
-    return (there[:, None] * count + index).ravel()
+    index = order[np.searchsorted(book[order], coded(cells, whole))]
+    return (there[:, None] * len(steps) + index).ravel()
+
+
+def coded(vectors: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """One whole number for each class of integer vectors [..., 3] modulo the lattice of an integer matrix's rows."""
+    count = abs(round(float(np.linalg.det(whole))))
+    turns = np.rint(vectors @ np.linalg.inv(whole) * count).astype(np.int64) % count
+    return (turns[..., 0] * count + turns[..., 1]) * count + turns[..., 2]

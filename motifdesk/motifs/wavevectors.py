@@ -41,7 +41,7 @@ _POINTS: dict[str, dict[str, tuple]] = {
     "oI": {"X": (0, 0, 1), "W": (_H, _H, _H)},
     "oF": {"L": (_H, _H, _H)},
 }
-_CENTRING = {
+_CENTRING: dict[str, list[tuple]] = {
     "P": [(0, 0, 0)],
     "F": [(0, _H, _H), (_H, 0, _H), (_H, _H, 0)],
     "I": [(_H, _H, _H)],
@@ -143,9 +143,9 @@ def hermite(rows: np.ndarray) -> np.ndarray:
         basis.append(pivot)
         left = [row for row in rest if any(row)]
     out = np.array(basis, dtype=np.int64)
-    for column in (1, 2):  # entries above the diagonal between 0 and the pivot
-        for row in range(column):
-            out[row] -= (out[row, column] // out[column, column]) * out[column]
+    for n in (1, 2):  # entries above the diagonal between 0 and the pivot
+        for m in range(n):
+            out[m] -= (out[m, n] // out[n, n]) * out[n]
     return out
 
 
