@@ -27,7 +27,10 @@ from motifdesk.networks.polynomials import harmonics, harmonics_and_gradient
 from motifdesk.networks.reduce import REACH, Reduce, directed, gaussians
 
 _DIRECTIONS = 600
-_RADII = tuple(0.36 * 1.085**k for k in range(23))  # to 2.2, in units of the cluster's own length
+# in units of the cluster's own length: shells lie near 1; a group of a hierarchy may have a member near its middle,
+# where few codes tell a point from noise: looked for only when the rest has failed
+_RADII = tuple(0.36 * 1.085**k for k in range(25))
+_INNER = (0.04, 0.11, 0.19, 0.27)
 _CAP = 0.25  # longest move in one refinement step
 
 
@@ -38,6 +41,12 @@ class Created:
     positions: Tensor
     numbers: Tensor
     misfit: Tensor
+
+
+def _dulled(root: Tensor, floor: float = 0.02) -> Tensor:
+    """``(C + floor)^-1/2`` from ``C^-1/2``."""
+    values, vectors = torch.linalg.eigh(root)
+    return (vectors * (values**-2 + floor) ** -0.5) @ vectors.T
 
 
 class Create:
@@ -67,7 +76,9 @@ class Create:
             self.mixing.append((mix / unit).to(dtype))
             start += multiplicity * ir.dim
         self.width = start
-        self.filters = None if filters is None else [f.to(dtype) for f in filters]
+        sharp = None if filters is None else [f.to(dtype) for f in filters]
+        # sharp filters amplify what little noise a code has in directions that codes hardly use: dull ones do not
+        self.filters = [sharp, sharp] if sharp is None else [sharp, [_dulled(f) for f in sharp]]
         self.blocks = [slice(n * n, (n + 1) ** 2) for n in range(self.l_max + 1)]
         golden = math.pi * (3.0 - math.sqrt(5.0))
         k = torch.arange(_DIRECTIONS, dtype=dtype, device=device)
@@ -76,7 +87,7 @@ class Create:
         # tilted, so that no grid point lies on a coordinate axis or plane
         self.grid = torch.stack([ring * torch.cos(golden * k + 0.4), ring * torch.sin(golden * k + 0.4), height], 1)
         self.signal = harmonics(self.grid, self.l_max).T.contiguous()
-        self.radii = torch.tensor(_RADII, dtype=dtype, device=device)
+        self.radii = [torch.tensor(r, dtype=dtype, device=device) for r in (_RADII, (*_INNER, *_RADII))]
 
     # -- the reduction as arrays ---------------------------------------------------------------------------------
 
@@ -134,9 +145,13 @@ class Create:
 
     # -- propose ---------------------------------------------------------------------------------------------------
 
-    def _pick(self, rest: Tensor, numbers: Tensor, free: Tensor, fuzz: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The best peak of ``rest [B, width]`` among the species of free slots: slot ``[B]``, position ``[B, 3]``."""
+    def _pick(self, rest: Tensor, numbers: Tensor, free: Tensor, search: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """The best peak of ``rest [B, width]`` among the species of free slots: slot ``[B]``, position ``[B, 3]``.
+
+        ``search``: which filters (sharp, dull), which radii (without, with the inner ones).
+        """
         b, n = numbers.shape
+        filters, radii = self.filters[search[0]], self.radii[search[1]]
         first = free.clone()  # one slot of each species is enough
         for j in range(1, n):
             same = (numbers[:, :j] == numbers[:, j : j + 1]) & free[:, :j]
@@ -144,40 +159,40 @@ class Create:
         graph, slot = first.nonzero(as_tuple=True)
         z = numbers[graph, slot]
         kinds, kind = z.unique(return_inverse=True)
-        values, _ = self._channels(self.radii.expand(len(kinds), -1), kinds.unsqueeze(1).expand(-1, len(_RADII)), False)
-        start, signal, norm = 0, [], torch.zeros(len(kinds), len(_RADII), dtype=self.dtype, device=rest.device)
+        values, _ = self._channels(radii.expand(len(kinds), -1), kinds.unsqueeze(1).expand(-1, len(radii)), False)
+        start, signal, norm = 0, [], torch.zeros(len(kinds), len(radii), dtype=self.dtype, device=rest.device)
         for degree, v in enumerate(values):
             m, k = 2 * degree + 1, v.shape[-1]
             part = rest[:, start : start + k * m].view(b, k, m)
-            if self.filters is not None:
-                v = v @ self.filters[degree]
-                part = self.filters[degree].T @ part
+            if filters is not None:
+                v = v @ filters[degree]
+                part = filters[degree].T @ part
             signal.append(torch.bmm(v[kind], part[graph]))  # [pairs, R, m]
             norm += m * v.square().sum(-1)
             start += k * m
         gain = 2.0 * torch.cat(signal, -1) @ self.signal - norm[kind].unsqueeze(-1)  # [pairs, R, D]
         best, where = gain.flatten(1).max(1)
-        if fuzz is not None:
-            best = best + fuzz[graph, slot]
         table = torch.full((b, n), -torch.inf, dtype=self.dtype, device=rest.device)
         table[graph, slot] = best
         chosen = table.argmax(1)
         index = torch.zeros(b, n, dtype=torch.int64, device=rest.device)
         index[graph, slot] = where
         place = index.gather(1, chosen.unsqueeze(1)).squeeze(1)
-        position = self.radii[place // _DIRECTIONS].unsqueeze(-1) * self.grid[place % _DIRECTIONS]
+        position = radii[place // _DIRECTIONS].unsqueeze(-1) * self.grid[place % _DIRECTIONS]
         return chosen, position
 
-    def _fill(self, target: Tensor, positions: Tensor, numbers: Tensor, placed: Tensor, settle: int) -> None:
+    def _fill(
+        self, target: Tensor, positions: Tensor, numbers: Tensor, placed: Tensor, search: tuple[int, int]
+    ) -> None:
         """Place all missing points, in place."""
         rows = torch.arange(len(target), device=target.device)
         for _ in range(int((~placed).sum(1).max())):
             todo = (~placed).any(1).nonzero()[:, 0]
             rest = target[todo] - self.codes(positions[todo], numbers[todo], placed[todo])
-            slot, position = self._pick(rest, numbers[todo], ~placed[todo], None)
+            slot, position = self._pick(rest, numbers[todo], ~placed[todo], search)
             positions[rows[todo], slot] = position
             placed[rows[todo], slot] = True
-            positions[todo], _ = self.refine(target[todo], positions[todo], numbers[todo], placed[todo], settle)
+            positions[todo], _ = self.refine(target[todo], positions[todo], numbers[todo], placed[todo], 2)
 
     # -- refine ----------------------------------------------------------------------------------------------------
 
@@ -225,12 +240,19 @@ class Create:
     # -- all together ------------------------------------------------------------------------------------------------
 
     def __call__(
-        self, target: Tensor, numbers: Tensor, *, tolerance: float = 1e-8, rounds: int = 8, steps: int = 25
+        self,
+        target: Tensor,
+        numbers: Tensor,
+        *,
+        tolerance: float = 1e-8,
+        rounds: int = 8,
+        steps: int = 25,
+        patience: int = 4,
     ) -> Created:
         """Points of the species ``numbers [B, N]`` whose reduction is ``target [B, width]`` (in units of the spread).
 
         ``tolerance``: a misfit above it is worth ``rounds`` more attempts, in which points are taken back and looked
-        for again.
+        for again, until ``patience`` of them in a row have not helped.
         """
         target = target.to(self.dtype)
         b, n = numbers.shape
@@ -239,10 +261,11 @@ class Create:
         numbers = numbers.clone()
         if n == 0:
             return Created(positions, numbers, target.square().mean(-1))
-        self._fill(target, positions, numbers, placed, 2)
+        self._fill(target, positions, numbers, placed, (0, 0))
         positions, misfit = self.refine(target, positions, numbers, placed, steps)
+        idle = torch.zeros(b, dtype=torch.int64, device=target.device)
         for k in range(rounds):
-            bad = (misfit > tolerance).nonzero()[:, 0]
+            bad = ((misfit > tolerance) & (idle < patience)).nonzero()[:, 0]
             if not len(bad):
                 break
             draw = torch.rand(len(bad), n, generator=torch.Generator().manual_seed(k)).to(target.device)
@@ -250,10 +273,11 @@ class Create:
             drop[torch.arange(len(bad)), draw.argmin(1)] = True  # at least one
             keep = ~drop
             where, names = positions[bad].clone(), numbers[bad].clone()
-            # the dropped slots may return in another order: their species are a pool
-            self._fill(target[bad], where, names, keep, 2)
+            self._fill(target[bad], where, names, keep, ((k + 1) % 2, int(k % 4 == 2)))
             where, value = self.refine(target[bad], where, names, keep, steps)
             better = value < misfit[bad]
             kept = bad[better]
+            helped = value < 0.99 * misfit[bad]
             positions[kept], misfit[kept] = where[better], value[better]
+            idle[bad] = torch.where(helped, 0, idle[bad] + 1)
         return Created(positions, numbers, misfit)

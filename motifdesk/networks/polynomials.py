@@ -61,6 +61,25 @@ def harmonics_and_gradient(unit: torch.Tensor, l_max: int) -> tuple[torch.Tensor
     return y, slope - unit[..., :, None] * (degree * y)[..., None, :]
 
 
+def turning(irreps: o3.Irreps, matrix: torch.Tensor) -> torch.Tensor:
+    """Block-diagonal ``D [dim, dim]``, float64, by which features turn (``x -> D @ x``) under a rotation or
+    rotoinversion ``matrix [3, 3]``; pseudotensors included. Exact to rounding; e3nn's way through Euler
+    angles is not."""
+    matrix = matrix.double()
+    improper = bool(torch.linalg.det(matrix) < 0)
+    proper = -matrix if improper else matrix
+    points = torch.randn(200, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    points = torch.nn.functional.normalize(points, dim=-1)
+    blocks: dict[int, torch.Tensor] = {}
+    out = []
+    for multiplicity, ir in irreps:
+        if ir.l not in blocks:
+            before, after = (o3.spherical_harmonics(ir.l, p, True, "component") for p in (points, points @ proper.T))
+            blocks[ir.l] = torch.linalg.lstsq(before, after).solution.T
+        out += [blocks[ir.l] * (ir.p if improper else 1)] * multiplicity
+    return torch.block_diag(*out)
+
+
 def _monomials(unit: torch.Tensor, powers: tuple[tuple[int, int, int], ...], l_max: int) -> torch.Tensor:
     x, y, z = unit.unbind(-1)
     one = torch.ones_like(x)

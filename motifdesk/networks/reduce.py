@@ -42,27 +42,46 @@ def directed(x: torch.Tensor) -> torch.Tensor:
 class Reduce(nn.Module):
     """Clusters of points with features to one point each.
 
-    Parameters: ``irreps_in`` of the points' features; ``irreps_out`` of the reduced point; ``l_max`` of the filters;
-    ``radial``, the number of Gaussians that the learned radial functions are made of.
+    Parameters: ``irreps_in`` of the points' features; ``irreps_out`` of the reduced point, ``None`` to keep all that
+    the product makes, unmixed, so that the features can be solved for channel by channel; ``l_max`` of the filters;
+    ``radial``, the number of Gaussians that the learned radial functions are made of; ``dtype`` (torch's default): a
+    layer built in float32 and then moved to float64 keeps coupling coefficients of float32.
 
     Attributes: ``product`` (``o3.TensorProduct``, depthwise), ``radial_weights`` (``nn.Linear``), ``linear``
-    (``o3.Linear``).
+    (``o3.Linear``; ``None`` when unmixed).
     """
 
-    def __init__(self, irreps_in: object, irreps_out: object, *, l_max: int = 6, radial: int = 16) -> None:
+    def __init__(
+        self,
+        irreps_in: object,
+        irreps_out: object,
+        *,
+        l_max: int = 6,
+        radial: int = 16,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         super().__init__()
-        self.irreps_in, self.irreps_out = o3.Irreps(irreps_in), o3.Irreps(irreps_out)
+        default = torch.get_default_dtype()
+        torch.set_default_dtype(dtype or default)  # e3nn has no other way to choose the precision of its constants
+        try:
+            self._build(irreps_in, irreps_out, l_max, radial)
+        finally:
+            torch.set_default_dtype(default)
+
+    def _build(self, irreps_in: object, irreps_out: object, l_max: int, radial: int) -> None:
+        self.irreps_in = o3.Irreps(irreps_in)
+        asked = None if irreps_out is None else o3.Irreps(irreps_out)
         self.l_max, self.radial = l_max, radial
         self.irreps_filter = o3.Irreps.spherical_harmonics(l_max)
-        wanted = {ir for _, ir in self.irreps_out}
+        wanted = None if asked is None else {ir for _, ir in asked}
         paths = [
             (i, j, ir, mul)
             for i, (mul, ir_in) in enumerate(self.irreps_in)
             for j, (_, ir_filter) in enumerate(self.irreps_filter)
             for ir in ir_in * ir_filter
-            if ir in wanted
+            if wanted is None or ir in wanted
         ]
-        missing = [str(ir) for ir in wanted if ir not in {p[2] for p in paths}]
+        missing = [str(ir) for ir in wanted or () if ir not in {p[2] for p in paths}]
         if missing:
             raise NetworkError(
                 f"{self.irreps_in} and filters to l = {l_max} cannot make {', '.join(sorted(missing))}",
@@ -80,7 +99,8 @@ class Reduce(nn.Module):
             internal_weights=False,
         )
         self.radial_weights = nn.Linear(radial, self.product.weight_numel, bias=False)
-        self.linear = o3.Linear(order, self.irreps_out)
+        self.irreps_out = order if asked is None else asked
+        self.linear = None if asked is None else o3.Linear(order, asked)
         self._degrees = [ir.l for _, ir in self.irreps_filter for _ in range(ir.dim)]
 
     def forward(self, features: torch.Tensor, offsets: torch.Tensor, point: torch.Tensor, points: int) -> torch.Tensor:
@@ -94,13 +114,17 @@ class Reduce(nn.Module):
                 where="Reduce",
                 remedy=f"Give one row of {self.irreps_in} per point.",
             )
+        messages = self.messages(features, offsets)
+        summed = messages.new_zeros(points, messages.shape[1]).index_add(0, point, messages)
+        return summed if self.linear is None else self.linear(summed)
+
+    def messages(self, features: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
+        """What each point adds, before the linear layer: ``[E, dim of the product]``."""
         x = offsets.norm(dim=-1)
         filters = o3.spherical_harmonics(self.irreps_filter, offsets, True, "component")
         fade = directed(x).unsqueeze(-1)
         filters = torch.cat([filters[:, :1], filters[:, 1:] * fade], dim=1)
-        messages = self.product(features, filters, self.radial_weights(gaussians(x, self.radial)))
-        summed = messages.new_zeros(points, messages.shape[1]).index_add(0, point, messages)
-        return self.linear(summed)
+        return self.product(features, filters, self.radial_weights(gaussians(x, self.radial)))
 
     def scalar_tables(self) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """The step as arrays, for scalar features: ``radial [l_max+1, radial, C]`` and per l ``mixing [C, K_l]``.
@@ -109,8 +133,8 @@ class Reduce(nn.Module):
         g_n(|r|)) Y_lm(r)``. Differentiable: training goes through here.
         """
         channels = self.irreps_in.dim
-        if self.irreps_in != o3.Irreps(f"{channels}x0e"):
-            raise NetworkError(f"{self.irreps_in} are not scalars", where="Reduce.scalar_tables")
+        if self.linear is None or self.irreps_in != o3.Irreps(f"{channels}x0e"):
+            raise NetworkError(f"{self.irreps_in} are not mixed scalars", where="Reduce.scalar_tables")
         radial = self.radial_weights.weight.T.view(self.radial, -1, channels)  # paths in the order of l
         scale = [i.path_weight / (2 * degree + 1) ** 0.5 for degree, i in enumerate(self.product.instructions)]
         radial = radial.transpose(0, 1) * torch.tensor(scale, dtype=radial.dtype, device=radial.device)[:, None, None]
