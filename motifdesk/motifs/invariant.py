@@ -21,7 +21,7 @@ from .network import (
 )
 from .subgroups import Action
 
-_LARGEST = 260  # unknowns up to which dense algebra pays
+_START = 5e6  # operations that cost no time to speak of
 
 
 def invariant_vectors(sites: np.ndarray, turns: np.ndarray) -> np.ndarray:
@@ -118,6 +118,10 @@ class InvariantSolver:
         return out
 
     @property
+    def rows(self) -> int:
+        return 3 * len(self._bonds)
+
+    @property
     def unknowns(self) -> int:
         return self.move.shape[2] + self.turn.shape[2] + self.strain.shape[1]
 
@@ -194,6 +198,8 @@ def invariant_solver(
 ) -> Any:
     """The smaller of the two ways to solve a request in a group; `solver` makes the full one."""
     small = InvariantSolver(net, weights, coordinates, action)
-    if small.unknowns <= _LARGEST:
+    unknowns, whole = float(small.unknowns), 3.0 * (len(net.sizes) + len(coordinates))
+    # floating-point operations of a step: normal equations of all rows, against a factorisation and its assembly
+    if 2.0 * small.rows * unknowns**2 + unknowns**3 / 3.0 <= 0.8 * whole**3 + _START:
         return small
     return ProjectedSolver(solver(net, weights, coordinates), small)

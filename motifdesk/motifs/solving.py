@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from .network import Coordinate, Network, NetworkState, cross_matrices, rotation_matrices
 
@@ -97,11 +98,12 @@ class Solver:
         size = 3 * motifs + strains
         schur = np.empty((size, size))
         turn = lever[:motifs, :, :motifs, :]
-        block = -turn.transpose(0, 3, 2, 1)
+        step, item = schur.strides
+        block = as_strided(schur, (motifs, 3, motifs, 3), (3 * step, step, 3 * item, item))
+        block[...] = turn.transpose(0, 3, 2, 1)
         trace = np.einsum("axbx->ab", turn)
         for x in range(3):
-            block[:, x, :, x] += trace
-        np.negative(block, out=block)
+            block[:, x, :, x] -= trace
         outer = (self._gather @ (pulled[:, :, None] * aim[:, None, :]).reshape(-1, 9)).reshape(-1, 3, 3)
         own = np.trace(outer, axis1=1, axis2=2)[:, None, None] * np.eye(3) - outer
         # motifs on a line do not care about their own axis
@@ -110,7 +112,6 @@ class Solver:
             own += net.left_out(aim, residual, w2)[:, None, None] * np.eye(3)
         each = np.arange(motifs)
         block[each, :, each, :] += own
-        schur[: 3 * motifs, : 3 * motifs] = block.reshape(3 * motifs, 3 * motifs)
         force = np.empty(size)
         force[: 3 * motifs] = -(self._gather @ _cross(pulled, residual)).ravel()
         if strains:

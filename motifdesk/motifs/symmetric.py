@@ -35,6 +35,7 @@ from .subgroups import (
 #: rounding from growing along the directions in which a contradicted network would buckle.
 _ROUNDING, _SAME_FIELD = 1e-6, 1e-7
 _WORTH = 150_000  # operations times sites up to which looking for it is worth its time
+_FEW = 4  # motifs up to which the operations that keep their centres are picked out of too many
 _REMEMBERED = 64  # requests whose operations are remembered; while one slider moves they stay the same
 
 
@@ -76,8 +77,9 @@ class Symmetry:
         self.arrays, self._tolerance = arrays, graph.tolerance
         self._operations: Operations | None = None
         self._whole: Action | None = None
-        self._exact: Action | None = None
-        self._looked = False
+        self._all: tuple[np.ndarray, np.ndarray] | None = None
+        self._exact: dict[Any, Action | None] = {}
+        self._ignored = False
         self._masks: dict[Any, np.ndarray] = {}
         self._lock = Lock()
         if self.exact:
@@ -90,7 +92,7 @@ class Symmetry:
 
     def ignore(self) -> None:
         """Solve in all unknowns where no symmetry is asked for: what tests and benchmarks compare with."""
-        self._looked, self._exact = True, None
+        self._ignored = True
 
     def whole(self, net: Network) -> Action:
         """Every operation that may be kept. StructureError where no symmetry search converges."""
@@ -127,7 +129,7 @@ class Symmetry:
         return self._by_itself(net, wanted)
 
     def _by_itself(self, net: Network, wanted: Sequence[tuple[Mode, float]]) -> Kept:
-        whole = self._exact_already(net)
+        whole = self._exact_already(net, wanted)
         if whole is None or len(whole) < 2:
             return _NOTHING
         mask = self._mask(whole, net, wanted)
@@ -136,7 +138,7 @@ class Symmetry:
     def _mask(self, whole: Action, net: Network, wanted: Sequence[tuple[Mode, float]]) -> np.ndarray:
         """bool [G]: the operations that keep a request; with no wish those that keep it to rounding, its zeros too."""
         largest = max(abs(q) for _, q in wanted)
-        name = tuple((mode.key, round(q / largest, 9)) for mode, q in wanted)
+        name = tuple((mode.key, round(q / largest, 9)) for mode, q in wanted)  # fixes the operations to choose from
         with self._lock:
             found = self._masks.get(name)
         if found is not None:
@@ -158,26 +160,46 @@ class Symmetry:
             self._masks[name] = mask
         return mask
 
-    def _exact_already(self, net: Network) -> Action | None:
-        """The operations that the structure has to rounding; None where looking is not worth it or finds nothing."""
+    def _exact_already(self, net: Network, wanted: Sequence[tuple[Mode, float]]) -> Action | None:
+        """The operations that the structure has to rounding, enough of them for a request; None where looking is not
+        worth it or finds nothing."""
+        if self._ignored or self.arrays.cell is None or not len(net.start):
+            return None
         with self._lock:
-            if not self._looked:
-                self._looked = True
+            if self._all is None:
                 try:
-                    if self.arrays.cell is not None and len(net.start):
-                        self._exact = _affordable(self.arrays, net)
+                    self._all = symmetry_operations(self.arrays, 1e-4)
                 except StructureError:
-                    pass
-            return self._exact
+                    self._all = np.zeros((0, 3, 3), dtype=np.int64), np.zeros((0, 3))
+            rotations, translations = self._all
+            affordable = len(rotations) * len(self.arrays) <= _WORTH
+            centres = net.centres[sorted({index for mode, _ in wanted for index, _ in mode.targets})]
+            few = len(centres) <= _FEW
+            name = None if affordable else centres.tobytes() if few else b"translations"
+            if name not in self._exact:
+                while len(self._exact) >= _REMEMBERED:
+                    self._exact.pop(next(iter(self._exact)))
+                if not affordable:
+                    rotations, translations = self._fewer(rotations, translations, centres)
+                self._exact[name] = self._acting(net, rotations, translations)
+            return self._exact[name]
 
+    def _fewer(
+        self, rotations: np.ndarray, translations: np.ndarray, centres: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Of a large supercell's operations those that carry the asked motifs' centres into one another; the
+        translations alone where these are still too many."""
+        f = self.arrays.fractional
+        kept = np.full(len(rotations), len(centres) <= _FEW)
+        for centre in centres[:_FEW]:
+            off = (rotations @ f[centre] + translations)[:, None] - f[centres]
+            kept &= (np.abs(off - np.rint(off)).max(axis=2) < 1e-4).any(axis=1)
+        if not kept.any() or kept.sum() * len(self.arrays) > _WORTH:
+            kept = (rotations == np.eye(3, dtype=np.int64)).all(axis=(1, 2))
+        return rotations[kept], translations[kept]
 
-def _affordable(arrays: AtomArrays, net: Network) -> Action | None:
-    """The operations that a structure has to rounding; of large supercells the translations alone."""
-    rotations, translations = symmetry_operations(arrays, 1e-4)
-    if len(rotations) * len(arrays) > _WORTH:
-        pure = (rotations == np.eye(3, dtype=np.int64)).all(axis=(1, 2))
-        rotations, translations = rotations[pure], translations[pure]
-    if len(rotations) < 2 or len(rotations) * len(arrays) > _WORTH:
-        return None
-    operations = on_sites(arrays, rotations, translations, _ROUNDING)
-    return Action(net, operations) if operations.is_group() else None
+    def _acting(self, net: Network, rotations: np.ndarray, translations: np.ndarray) -> Action | None:
+        if len(rotations) < 2 or len(rotations) * len(self.arrays) > _WORTH:
+            return None
+        operations = on_sites(self.arrays, rotations, translations, _ROUNDING)
+        return Action(net, operations) if operations.is_group() else None
