@@ -130,7 +130,7 @@ def train_missing(
             if step % config.checkpoint_steps == 0 or step == total:
                 _save(checkpoint, same, model, average, optimiser, names, step, seconds)
     bar.close()
-    model.load_state_dict(average)
+    model.load_state_dict(model.state_dict() | average)
     model.eval()
     training = {
         **dict(about or {}),
@@ -148,7 +148,7 @@ def train_missing(
     }
     save_tensors(
         out / "missing.safetensors",
-        model.state_dict(),
+        dict(model.named_parameters()),
         {"format": WEIGHTS_FORMAT, "config": config.network.to_dict(), "training": training},
     )
     return model
@@ -206,7 +206,10 @@ def load_missing(path: str | Path, device: torch.device | str = "cpu") -> tuple[
     if meta.get("format") != WEIGHTS_FORMAT:
         raise NetworkError("are no weights of the missing-atom network", where=str(path), remedy="Choose another file.")
     model = MissingAtom(MissingConfig.from_dict(meta["config"]))
-    match(model, tensors, str(path))
+    missing = sorted(set(dict(model.named_parameters())) - set(tensors))
+    if missing:
+        raise NetworkError(f"tensors missing {missing[:4]}", where=str(path), remedy="Copy the file again.")
+    match(model, model.state_dict() | tensors, str(path))
     model.to(device).eval()
     return model, meta["training"] | {"digest": digest(tensors)}
 
