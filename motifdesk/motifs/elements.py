@@ -8,6 +8,7 @@ geometry says, not what rounding says.
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -57,6 +58,8 @@ _NAMES = {
 
 def holes_of(graph: MotifGraph, of: Iterable[str] | str | None = None) -> tuple[Hole, ...]:
     """See :meth:`motifdesk.motifs.MotifGraph.holes`."""
+    from pymatgen.core import Element
+
     from motifdesk.structures.arrays import to_arrays
 
     from .assembly import figure
@@ -70,18 +73,18 @@ def holes_of(graph: MotifGraph, of: Iterable[str] | str | None = None) -> tuple[
     chosen = _chosen(symbols, of, repr(graph))
     spheres = _spheres(arrays.cell, arrays.fractional, chosen, repr(graph))
     inverse = np.linalg.inv(arrays.cell)
-    radius: dict[str, float] = {}
-    for symbol in set(symbols):
-        from pymatgen.core import Element
-
-        metallic = None if symbol in NON_METALS else Element(symbol).metallic_radius
-        radius[symbol] = float(metallic) if metallic else default_radius(symbol)
+    radius = {symbol: default_radius(symbol) for symbol in set(symbols)}
+    for symbol in set(symbols) - NON_METALS:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pymatgen warns where it has none
+            radius[symbol] = float(Element(symbol).metallic_radius or radius[symbol])
     out = []
     for centre, reach, atoms in spheres:
         points = np.array([arrays.positions[s] + np.array(i) @ arrays.cell for s, i in atoms]) - centre
         shape, symbol, measure = figure(points)
         name = _NAMES.get(symbol, f"{len(atoms)}-atom")
         position = centre @ inverse
+        position[np.abs(position) < 2e-6] = 0.0
         place = (float(position[0]), float(position[1]), float(position[2]))
         room = reach - max(radius[symbols[s]] for s, _ in atoms)
         out.append(Hole(name, place, float(reach), float(room), atoms, measure))

@@ -133,8 +133,8 @@ class _Molecule:
         bond as long as a single one."""
         if len(ring) not in (5, 6) or any(self.symbols[a] not in ("C", "N", "O", "S") for a in ring):
             return
-        if any(len(self.near[a]) > 3 for a in ring):
-            return
+        if any(len(self.near[a]) > 3 for a in ring) or all(set(self.near[a]) <= self.ring_atoms for a in ring):
+            return  # saturated; or inside a fullerene or a sheet
         x = self.x[list(ring)] - self.x[list(ring)].mean(axis=0)
         if np.linalg.svd(x, compute_uv=False)[2] > 0.1 * np.sqrt(len(ring)):
             return

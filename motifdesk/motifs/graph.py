@@ -8,7 +8,6 @@ centre (metals, elements, molecules) the link is the bond itself. Everything is 
 
 from __future__ import annotations
 
-import html
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +16,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from motifdesk.structures.arrays import to_arrays
 from motifdesk.structures.errors import MotifError
 
 if TYPE_CHECKING:
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     from .covalent import Fragment
     from .elements import Hole
     from .layers import Layer
+    from .levels import Level
     from .net import Net
 
 Image = tuple[int, int, int]
@@ -145,24 +144,54 @@ class MotifGraph:
         told = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common(4))
         more = f", {len(kinds) - 4} more kinds" if len(kinds) > 4 else ""
         shared = ", ".join(f"{n} {kind}" for kind, n in links.items()) or "none"
-        return f"MotifGraph({to_arrays(self.structure).formula}: {told}{more}; links: {shared})"
+        return f"MotifGraph({self.formula}: {told}{more}; links: {shared})"
 
     def _repr_html_(self) -> str:
-        head = html.escape(repr(self))
-        rows = []
-        for orbit in self.orbits:
-            motif = self.motifs[orbit[0]]
-            shares = "; ".join(f"{n} {kind} {element}" for (kind, element), n in sorted(self.sharing(motif).items()))
-            csm = "" if motif.csm is None else f"{motif.csm:.3f}"
-            cells = (str(len(orbit)), motif.formula, motif.shape, csm, shares or "none")
-            rows.append("<tr>" + "".join(f"<td>{html.escape(text)}</td>" for text in cells) + "</tr>")
-        units = "".join(f"<li>{html.escape(unit.name)}</li>" for unit in self.units[:12])
-        titles = ("motifs", "formula", "shape", "symmetry measure", "shares, per motif")
-        return (
-            f"<div><p><code>{head}</code></p><table><thead><tr>"
-            + "".join(f"<th>{title}</th>" for title in titles)
-            + f"</tr></thead><tbody>{''.join(rows)}</tbody></table><ul>{units}</ul></div>"
-        )
+        from .levels import card
+
+        return card(self)
+
+    @property
+    def formula(self) -> str:
+        """As chemists write it: reduced ("TiO2"), in Hill order where it holds C and H, all atoms of a molecule."""
+        whole = self.structure.composition.element_composition
+        if self.crystal and not {"C", "H"} <= {str(e) for e in whole}:
+            return str(whole.reduced_formula)
+        return str((whole.reduced_composition if self.crystal else whole).hill_formula.replace(" ", ""))
+
+    @property
+    def crystal(self) -> bool:
+        """Is the structure periodic?"""
+        return hasattr(self.structure, "lattice")
+
+    def levels(self) -> tuple[Level, ...]:
+        """The hierarchy from the bottom: atoms, motifs, units, net, structure, each with count, sentence and items."""
+        return self._levels
+
+    @cached_property
+    def _levels(self) -> tuple[Level, ...]:
+        from .levels import levels_of
+
+        return levels_of(self)
+
+    def picture(self, width: int = 640, theme: str = "light", nodes: str = "auto") -> str:
+        """An SVG of the motif graph: nodes are motifs coloured by element, lines what they share, with how many.
+
+        Parameters
+        ----------
+        width
+            pixels, 160 to 4000; the height follows.
+        theme
+            "light" or "dark".
+        nodes
+            "motifs": each by itself, dashed lines where every link leads to another cell (up to 60 motifs). "orbits":
+            one node per orbit, numbers are links per motif. "auto": motifs up to ten, else orbits, else kinds.
+
+        The same graph always gives the same picture. All text is escaped; there is no script and no link in it.
+        """
+        from .picture import picture_of
+
+        return picture_of(self, width, theme, nodes)
 
     def motif_at(self, site: int) -> Motif | None:
         """The motif centred on `site`, or None when the site is no centre (a ligand)."""
