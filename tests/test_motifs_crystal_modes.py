@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from minerals import corundum, spinel
 from pymatgen.core import Lattice, Structure
 from strategies import changes, crystals, random_crystals
 
@@ -244,6 +245,60 @@ def test_zone_centre_irreps_of_quartz_are_the_published_ones():
         if m.component == 1:
             count[m.irrep.split()[1]] = count.get(m.irrep.split()[1], 0) + 1
     assert count == {"A1": 4, "A2": 5, "E": 9}
+
+
+@pytest.mark.parametrize(
+    ("make", "published"),
+    [
+        # White and De Angelis, Spectrochim. Acta A 23, 985 (1967), with the acoustic T1u
+        (spinel, "A1g + Eg + T1g + 3T2g + 2A2u + 2Eu + 5T1u + 2T2u"),
+        # Porto and Krishnan, J. Chem. Phys. 47, 1009 (1967), with the acoustic A2u + Eu
+        (corundum, "2A1g + 2A1u + 3A2g + 3A2u + 5Eg + 5Eu"),
+        (lambda: read("Si.cif", cell="primitive"), "T2g + T1u"),
+        (lambda: read("anatase-TiO2.cif", cell="primitive"), "A1g + 2A2u + 2B1g + B2u + 3Eg + 3Eu"),
+    ],
+)
+def test_zone_centre_irreps_of_other_minerals_are_the_published_ones(make, published):
+    count = {}
+    for m in crystal_modes(make(), tolerance=0.01):
+        if m.component == 1 and m.point == "GM":  # a centred cell holds other points too
+            count[m.irrep.split()[1]] = count.get(m.irrep.split()[1], 0) + 1
+    expected = {}
+    for term in published.split(" + "):
+        expected[term.lstrip("0123456789")] = int(term[0]) if term[0].isdigit() else 1
+    assert count == expected
+
+
+@pytest.mark.parametrize("name", ["perovskite", "MoS2", "MoS2 root 3", "Sr2TiO4 root 2", "quartz tripled", "rutile"])
+def test_the_first_component_points_where_most_symmetry_is_left(name):
+    modes = crystal_modes(cubic_perovskite(), (2, 2, 2)) if name == "perovskite" else crystal_modes(*_made(name))
+    whole = modes.operations.keepers(np.zeros((len(modes.operations), 3))).sum()
+    for first in modes:
+        if first.component != 1 or not 2 <= first.dimension <= 6:
+            continue
+        kept = modes.operations.keepers(first.vectors).sum()
+        arm = {m.key for m in modes.partners(first) if m.wavevector == first.wavevector}
+        for d in directions(modes, first):
+            if set(d.weights) <= arm:
+                assert whole / kept <= d.index + 1e-9, (first.key, d)
+
+
+def test_copies_of_one_irrep_share_their_components(doubled):
+    """The same combination of components leads to the same group on every orbit and copy."""
+    by_irrep = {}
+    for m in doubled:
+        if m.component == 1:
+            partners = doubled.partners(m)
+            weights = dict(zip((p.key for p in partners), (1.0, 0.6, -0.3, 0.8, 0.2, 0.5), strict=False))
+            kept = doubled.operations.keepers(doubled.displacements(weights))
+            by_irrep.setdefault(m.irrep, []).append(kept)
+            for c in range(1, len(partners)):
+                pair = {partners[0].key: 1.0, partners[c].key: 1.0}
+                by_irrep.setdefault((m.irrep, c), []).append(doubled.operations.keepers(doubled.displacements(pair)))
+    assert max(len(kept) for kept in by_irrep.values()) >= 4
+    for kept in by_irrep.values():
+        for other in kept[1:]:
+            np.testing.assert_array_equal(kept[0], other)
 
 
 def test_amplitudes_give_back_what_was_applied_and_the_whole_displacement(doubled):

@@ -1,5 +1,6 @@
 """Distortion modes: irreps of the figures, van Vleck's coordinates, orbits, keys."""
 
+import moyopy
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from motifdesk.motifs import distortion_modes, find_motifs, mode_by_key
 from motifdesk.motifs.irreps import figure_of, ideal_figure
 from motifdesk.motifs.measure import relative
 from motifdesk.motifs.modes import nearest_frame
+from motifdesk.motifs.pointgroup import PointGroup
 from motifdesk.motifs.shape_table import TABLE
 from motifdesk.motifs.shapes import match, vertices
 from motifdesk.structures import read, symmetry_operations
@@ -46,6 +48,72 @@ def test_irreps_of_the_common_figures_are_the_published_ones(symbol):
     figure = ideal_figure(symbol)
     for block, text in zip(("stretch", "bend", "rotation"), PUBLISHED[symbol], strict=True):
         assert figure.summary(block) == content(text), block
+
+
+# Mulliken symbols of the crystallographic point groups, by a symmorphic space group of each (its settings where the
+# axes can be named in two ways); pairs of complex conjugate irreps are one E
+CRYSTAL_CLASSES = {
+    1: "A",
+    2: "Ag Au",
+    3: "A B",
+    6: "A' A''",
+    10: "Ag Au Bg Bu",
+    16: "A B1 B2 B3",
+    25: "A1 A2 B1 B2",
+    47: "Ag Au B1g B1u B2g B2u B3g B3u",
+    75: "A B E",
+    81: "A B E",
+    83: "Ag Au Bg Bu Eg Eu",
+    89: "A1 A2 B1 B2 E",
+    99: "A1 A2 B1 B2 E",
+    111: "A1 A2 B1 B2 E",
+    115: "A1 A2 B1 B2 E",
+    123: "A1g A1u A2g A2u B1g B1u B2g B2u Eg Eu",
+    143: "A E",
+    147: "Ag Au Eg Eu",
+    149: "A1 A2 E",
+    150: "A1 A2 E",
+    156: "A1 A2 E",
+    162: "A1g A1u A2g A2u Eg Eu",
+    168: "A B E1 E2",
+    174: "A' A'' E' E''",
+    175: "Ag Au Bg Bu E1g E1u E2g E2u",
+    177: "A1 A2 B1 B2 E1 E2",
+    183: "A1 A2 B1 B2 E1 E2",
+    187: "A1' A1'' A2' A2'' E' E''",
+    191: "A1g A1u A2g A2u B1g B1u B2g B2u E1g E1u E2g E2u",
+    195: "A E T",
+    200: "Ag Au Eg Eu Tg Tu",
+    207: "A1 A2 E T1 T2",
+    215: "A1 A2 E T1 T2",
+    221: "A1g A1u A2g A2u Eg Eu T1g T1u T2g T2u",
+}
+
+
+@pytest.mark.parametrize("number", sorted(CRYSTAL_CLASSES))
+def test_irreps_of_every_crystal_class_have_their_mulliken_symbols(number):
+    whole = np.array(moyopy.operations_from_number(number).rotations)
+    whole = whole[np.unique(whole.reshape(len(whole), 9), axis=0, return_index=True)[1]]
+    axes = np.eye(3)
+    if 143 <= number <= 194:
+        axes = np.array([[1.0, 0, 0], [-0.5, 3**0.5 / 2, 0], [0, 0, 1.3]])
+    turns = axes.T @ whole @ np.linalg.inv(axes.T)
+    size = len(turns)
+    index = {w.tobytes(): n for n, w in enumerate(whole)}
+    regular = np.zeros((size, size, size))
+    for a in range(size):
+        for b in range(size):
+            regular[a, index[(whole[a] @ whole[b]).tobytes()], b] = 1.0
+    noise = np.random.default_rng(0).standard_normal((size, size))
+    operator = np.einsum("gij,jk,glk->il", regular, noise + noise.T, regular, optimize=True)
+    values, vectors = np.linalg.eigh(operator)
+    edges = np.flatnonzero(np.diff(values) > 1e-7 * np.abs(values).max()) + 1
+    group = PointGroup(np.concatenate([np.eye(3), -np.eye(3)]), turns, np.zeros((size, 6), dtype=int))
+    found = {}
+    for space in np.split(vectors, edges, axis=1):
+        characters = np.einsum("id,gij,jd->g", space, regular, space)
+        found[tuple(np.round(characters, 3) + 0.0)] = group.name(characters)
+    assert sorted(found.values()) == sorted(CRYSTAL_CLASSES[number].split())
 
 
 @pytest.mark.parametrize("symbol", sorted(TABLE))

@@ -11,7 +11,8 @@ the operations that turn the first one into them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,7 @@ class Star:
 
     arms: float64 [s, 3], one of each pair k, -k, the tables' one first. real: k and -k are equivalent. name: letter or
     None. little: operations that keep the first arm up to sign. movers: int64 [s], the operation that makes each arm.
+    book: what naming its irreps needs, once it is known.
     """
 
     arms: np.ndarray
@@ -36,6 +38,7 @@ class Star:
     name: str | None
     little: np.ndarray
     movers: np.ndarray
+    book: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def point(self) -> str:
@@ -81,8 +84,9 @@ def stars(supercell: Supercell) -> list[Star]:
         k = next(iter(left.values()))
         arms: dict[tuple, np.ndarray] = {}
         for turn in inverse:
-            moved = tidied(k @ turn, supercell.primitive)
+            moved = k @ turn
             if code(moved) not in arms and code(-moved) not in arms:
+                moved = tidied(moved, supercell.primitive)
                 arms[code(moved)] = moved
         for arm in arms.values():
             left.pop(code(arm), None)
@@ -283,12 +287,16 @@ def _name(supercell: Supercell, star: Star, character: tuple, d: int) -> str:
     little = star.little
     shifts = supercell.about[little] @ np.linalg.inv(supercell.primitive)
     if star.at_zero or (star.real and np.abs(shifts - np.rint(shifts)).max() < 1e-3):
-        turns = supercell.standard_turns[little]
-        corners = np.concatenate([np.eye(3), -np.eye(3)])
-        group = PointGroup(corners, turns, np.zeros((len(turns), 6), dtype=int))
+        if "group" not in star.book:
+            turns = supercell.standard_turns[little]
+            corners = np.concatenate([np.eye(3), -np.eye(3)])
+            star.book["group"] = PointGroup(corners, turns, np.zeros((len(turns), 6), dtype=int))
+        group: PointGroup = star.book["group"]
         return group.name(np.array(character) * np.cos(2 * np.pi * (supercell.about[little] @ star.arms[0])))
-    book = _numbered(supercell, star)
-    return f"#{book.index(character) + 1}" if character in book else "#?"
+    if "irreps" not in star.book:
+        star.book["irreps"] = _numbered(supercell, star)
+    irreps: list[tuple] = star.book["irreps"]
+    return f"#{irreps.index(character) + 1}" if character in irreps else "#?"
 
 
 def _numbered(supercell: Supercell, star: Star) -> list[tuple]:

@@ -57,12 +57,11 @@ class PointGroup:
     def _axis(self) -> np.ndarray:
         """Unit axis of each element (mirror normal for mirrors); zeros for the identity and inversion."""
         out = np.zeros((len(self), 3))
-        for n, (g, det) in enumerate(zip(self.matrices, self._det, strict=True)):
-            p = det * g
-            if abs(abs(np.trace(p)) - 3.0) < 1e-6:
-                continue
-            values, vectors = np.linalg.eig(p)
-            axis = np.real(vectors[:, int(np.argmin(np.abs(values - 1.0)))])
+        proper = self.matrices * self._det[:, None, None]
+        turned = np.abs(np.abs(np.trace(proper, axis1=1, axis2=2)) - 3.0) > 1e-6
+        values, vectors = np.linalg.eig(proper[turned])
+        for n, value, vector in zip(np.flatnonzero(turned), values, vectors, strict=True):
+            axis = np.real(vector[:, int(np.argmin(np.abs(value - 1.0)))])
             axis /= np.linalg.norm(axis)
             out[n] = axis * (1.0 if axis[int(np.argmax(np.abs(axis) > 1e-6))] > 0 else -1.0)
         return out

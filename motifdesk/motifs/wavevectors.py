@@ -50,6 +50,9 @@ _CENTRING: dict[str, list[tuple]] = {
 }
 
 
+_AROUND = np.stack(np.meshgrid(*[np.arange(-1, 2)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+
+
 def bravais(number: int, symbol: str) -> str:
     """Bravais type ("cP", "hR", "oC") from a space group's number and Hermann-Mauguin symbol."""
     families = ((2, "a"), (15, "m"), (74, "o"), (142, "t"), (194, "h"), (230, "c"))
@@ -109,9 +112,7 @@ def commensurate(supercell: np.ndarray, primitive: np.ndarray) -> np.ndarray:
 def shortest(k: np.ndarray, primitive: np.ndarray) -> np.ndarray:
     """The equivalent of a wavevector with the smallest coordinates (then the largest first ones), k float [3]
     in the primitive reciprocal basis -> in that of the parent cell."""
-    reach = np.arange(-1, 2)
-    grid = np.stack(np.meshgrid(reach, reach, reach, indexing="ij"), axis=-1).reshape(-1, 3)
-    trial = np.round((k - np.rint(k) + grid) @ np.linalg.inv(primitive).T, 12) + 0.0
+    trial = np.round((k - np.rint(k) + _AROUND) @ np.linalg.inv(primitive).T, 12) + 0.0
     size = np.round(np.abs(trial).sum(axis=1) + 0.1 * (trial**2).sum(axis=1), 6)
     return trial[np.lexsort((-trial[:, 2], -trial[:, 1], -trial[:, 0], (trial < -1e-9).sum(axis=1), size))[0]]
 
