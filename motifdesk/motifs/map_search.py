@@ -41,7 +41,7 @@ def search(p: Reduced, c: Reduced, multiples: int, max_strain: float, deadline: 
                 break
             if deadline.over() and best.x is not None:
                 break
-            value, shift = place(p, c, x, rows)
+            value, shift = place(p, c, x, rows, deadline)
             score = weight * strain**2 + value
             if score < best.score - 1e-7:
                 best = Found(score, x, shift)
@@ -52,13 +52,13 @@ def search(p: Reduced, c: Reduced, multiples: int, max_strain: float, deadline: 
     return best
 
 
-def place(p: Reduced, c: Reduced, x: np.ndarray, rows: np.ndarray) -> tuple[float, np.ndarray]:
+def place(p: Reduced, c: Reduced, x: np.ndarray, rows: np.ndarray, deadline: Deadline) -> tuple[float, np.ndarray]:
     """Mean squared displacement and origin shift (child's primitive coordinates) of the best origin for a map."""
     matrix = np.rint(rows @ x).astype(np.int64)
     targets, numbers, home = filled(p, matrix)
     sources, theirs, _ = filled(c, rows)
     cell = rows @ c.cell
-    value, _, _, shift = best_origin(targets, sources, kinds_of(theirs, numbers), cell, home)
+    value, _, _, shift = best_origin(targets, sources, kinds_of(theirs, numbers), cell, home, deadline.over)
     return value, shift @ rows
 
 
@@ -70,27 +70,20 @@ def filled(crystal: Reduced, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def domain(
-    p: Reduced, c: Reduced, x: np.ndarray, shift: np.ndarray, given: np.ndarray, frame: np.ndarray
+    p: Reduced, c: Reduced, x: np.ndarray, shift: np.ndarray, given: np.ndarray, frame: np.ndarray, deadline: Deadline
 ) -> tuple[np.ndarray, np.ndarray]:
     """Of the maps that symmetry makes equal, the one whose matrix is most nearly positive and diagonal; the origin is
     searched anew for it."""
-    best = x
-    best_key: tuple | None = None
-    for w, sign in zip(c.rotations, c.signs, strict=True):
-        for r in p.rotations[p.signs == sign]:
-            moved = w @ x @ r
-            matrix = np.round(given @ moved @ frame, 6)
-            key = (
-                round(float(np.abs(matrix).sum()), 4),
-                -round(float(np.trace(matrix)), 4),
-                *(-matrix).ravel().tolist(),
-            )
-            if best_key is None or key < best_key:
-                best, best_key = moved, key
+    moved = np.concatenate([w @ x @ p.rotations[p.signs == sign] for w, sign in zip(c.rotations, c.signs, strict=True)])
+    matrices = np.round(given @ moved @ frame, 6) + 0.0
+    keys = [*matrices.reshape(-1, 9).T[::-1] * -1.0, -np.trace(matrices, axis1=1, axis2=2).round(4)]
+    best = moved[np.lexsort([*keys, np.abs(matrices).sum(axis=(1, 2)).round(4)])[0]]
+    if deadline.over():
+        return x, shift
     if np.allclose(best, x):
         return x, shift
     rows = _hermite_for(best, len(p), len(c))
-    return best, place(p, c, best, rows)[1]
+    return best, place(p, c, best, rows, deadline)[1]
 
 
 def _hermite_for(x: np.ndarray, ours: int, theirs: int) -> np.ndarray:

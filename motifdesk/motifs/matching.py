@@ -231,7 +231,7 @@ def match_structures(
             p, found = other, replace(turned, mirrored=True)
     if found.x is None:
         raise MotifError(_no_map(p, c, multiples, max_strain, deadline), where=ours.formula, remedy=_REMEDY)
-    out = _describe(parent, child, ours, theirs, p, c, found)
+    out = _describe(parent, child, ours, theirs, p, c, found, deadline)
     if supercell is not None:
         out = out.repeated(supercell)
     if max_displacement is not None and out.largest > max_displacement:
@@ -298,14 +298,14 @@ def _no_map(p: Reduced, c: Reduced, multiples: int, limit: float, deadline: Dead
 
 
 def _describe(
-    parent: Any, child: Any, ours: AtomArrays, theirs: AtomArrays, p: Reduced, c: Reduced, found: Found
+    parent: Any, child: Any, ours: AtomArrays, theirs: AtomArrays, p: Reduced, c: Reduced, found: Found, deadline: Any
 ) -> StructureMatch:
     """The answer in the cells given: the domain chosen, the origin wrapped, every atom of the child's cell paired."""
     assert found.x is not None and found.shift is not None
     primitive = len(p) == len(ours)
     frame = p.basis if primitive else np.eye(3)  # rows: the reduced basis in the vectors of the parent reported
     given = np.linalg.inv(c.basis)  # rows: the child's given cell in its reduced basis
-    x, shift = domain(p, c, found.x, found.shift, given, frame)
+    x, shift = domain(p, c, found.x, found.shift, given, frame, deadline)
     child_matrix = common(given @ x)
     matrix = np.rint(child_matrix @ given @ x).astype(np.int64)  # in the reduced parent
     cell = matrix @ p.cell

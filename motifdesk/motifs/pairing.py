@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 _IMAGES = np.array(list(itertools.product((0, -1, 1), repeat=3)), dtype=float)
-# anchors are tried until this many origins were compared: more would only find the same assignment again
-_ORIGINS = 48
+# Origins compared at least (all of one element are, at most), those of them that are settled by assignment, and atoms
+# of each element that an origin is judged by before that.
+_ORIGINS, _SETTLED, _SAMPLE = 48, 16, 24
 
 
 def nearest_images(delta: np.ndarray, cell: np.ndarray) -> np.ndarray:
@@ -81,27 +82,56 @@ def settle(
 
 
 def best_origin(
-    targets: np.ndarray, sources: np.ndarray, kinds: list[tuple[np.ndarray, np.ndarray]], cell: np.ndarray, home: Any
+    targets: np.ndarray,
+    sources: np.ndarray,
+    kinds: list[tuple[np.ndarray, np.ndarray]],
+    cell: np.ndarray,
+    home: Any,
+    over: Any,
 ) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
     """(cost, assignment, displacements, shift), the best over origins that lay one atom on a like one. The cost is the
     mean squared displacement plus a quarter of the largest one squared, A^2.
 
     home: int64, the targets of one primitive cell: the others give the same origins up to a translation of the parent.
+    over(): whether the time is over; then the best so far is given.
     """
+    shifts = _origins(targets, sources, kinds, home)
+    estimates = [_estimate(targets, sources, kinds, cell, shift) for shift in shifts]
     best: tuple[float, np.ndarray, np.ndarray, np.ndarray] | None = None
-    tried = 0
-    inside = set(int(k) for k in home)
-    for rows, columns in sorted(kinds, key=lambda kind: sum(int(c) in inside for c in kind[1])):
-        own = [int(c) for c in columns if int(c) in inside]
-        for anchor in rows[:2] if len(sources) <= 100 else rows[:1]:
-            for target in own:
-                found = settle(targets, sources, kinds, cell, sources[anchor] - targets[target])
-                squares = ((found[1] @ cell) ** 2).sum(axis=1)
-                value = float(squares.mean() + squares.max() / 4.0)
-                tried += 1
-                if best is None or value < best[0] - 1e-9:
-                    best = (value, *found)
-        if tried >= _ORIGINS:
+    for n in np.argsort(np.round(estimates, 6), kind="stable")[: _SETTLED if len(sources) <= 100 else _SETTLED // 2]:
+        found = settle(targets, sources, kinds, cell, shifts[n])
+        squares = ((found[1] @ cell) ** 2).sum(axis=1)
+        value = float(squares.mean() + squares.max() / 4.0)
+        if best is None or value < best[0] - 1e-9:
+            best = (value, *found)
+        if best[0] < 1e-10 or over():
             break
     assert best is not None  # there is at least one element
     return best
+
+
+def _origins(
+    targets: np.ndarray, sources: np.ndarray, kinds: list[tuple[np.ndarray, np.ndarray]], home: np.ndarray
+) -> list[np.ndarray]:
+    """Shifts that lay a source atom on a like target of one primitive cell, the rarest elements first."""
+    out: list[np.ndarray] = []
+    inside = np.isin(np.arange(len(targets)), home)
+    for rows, columns in sorted(kinds, key=lambda kind: int(inside[kind[1]].sum())):
+        for anchor in rows[:2] if len(sources) <= 100 else rows[:1]:
+            out += [sources[anchor] - targets[k] for k in columns[inside[columns]]]
+        if len(out) >= _ORIGINS:
+            break
+    return out
+
+
+def _estimate(
+    targets: np.ndarray, sources: np.ndarray, kinds: list[tuple[np.ndarray, np.ndarray]], cell: np.ndarray, shift: Any
+) -> float:
+    """Mean squared distance (A^2) of some atoms of each element from the nearest like target, shared or not."""
+    total, count = 0.0, 0
+    for rows, columns in kinds:
+        some = rows[:: max(1, len(rows) // _SAMPLE)]
+        delta = (sources[some] - shift)[:, None] - targets[columns][None]
+        squares = (((delta - np.rint(delta)) @ cell) ** 2).sum(axis=2).min(axis=1)
+        total, count = total + float(squares.sum()), count + len(some)
+    return total / count
