@@ -172,7 +172,9 @@ class Atlas:
         roots = np.empty((len(points), ROOT_WIDTH), dtype=np.float32)
         for b, point in enumerate(points):
             near, weights = self._around(point, k)
-            roots[b] = self._exact(int(near[0])) if len(near) == 1 else _mix(self._roots_of(near), weights)
+            roots[b] = _mix(self._roots_of(near), weights)
+            if (self.xy[near] == self.xy[near[0]]).all():  # on a known structure, or on twins of one place
+                roots[b, SYMMETRY] = self._exact(int(near[0]))[SYMMETRY]
         return Codes(roots, (), self.version)
 
     def _around(self, point: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

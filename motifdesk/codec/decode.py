@@ -46,7 +46,8 @@ class Decoded:
         converged: residual <= 1e-6, the documented certificate.
         source: what the winning start was made from ("mp_20/mp-149", "random, space group 62", ...).
         code: the target. seconds: wall time. tried: starts refined.
-        distance: mean squared code difference of the best corpus proposal before refinement (nan without any).
+        distance: mean squared code difference of the best corpus proposal before refinement (nan without any, and
+            where the blueprint's starts made them needless).
         note: what the decoder did not take at its word, "" otherwise.
     """
 
@@ -133,7 +134,7 @@ def _decode(
         blueprint, note = blueprint_search(goal, code.symmetry[0], arrays, seed=seed, device=device)
     if blueprint is not None and blueprint.free <= _FEW:
         search.symmetric(blueprint)
-    if "corpus" in proposals:
+    if "corpus" in proposals and not search.done:
         found = from_corpus(
             goal,
             arrays,
@@ -148,14 +149,16 @@ def _decode(
         search.run(found.take(slice(0, 2)), "corpus", steps=10)
         search.run(found.take(slice(2, 8)), "corpus", steps=10)
         search.run(found.take(slice(8, None)), "corpus", steps=10)
-        for _ in range(2):
-            search.exchange(arrays)
         search.finish_pending(keep=4, steps=30)
     if blueprint is not None:
         for _ in range(_ROUNDS if blueprint.free else 1):
-            if max_seconds is not None and time.perf_counter() - started > 0.8 * max_seconds:
+            if max_seconds is not None and time.perf_counter() - started > 0.7 * max_seconds:
                 break  # the rest of the time for those that it misleads
             search.symmetric(blueprint)
+    if "corpus" in proposals:
+        for _ in range(2):
+            search.exchange(arrays)
+        search.finish_pending(keep=4, steps=30)
     if "free" in proposals:
         for k in range(free_rounds):
             if search.done:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from motifdesk.codec.jacobian import EncoderArrays, GeometryMap
-from motifdesk.codec.lattice import log_metric
+from motifdesk.codec.lattice import cell_to_block, log_metric
 from motifdesk.codec.propose import Goal, Proposals, rank
 from motifdesk.codec.refine import CONVERGED, LatticeTarget, refine
 from motifdesk.codec.symmetric import BlueprintSearch
@@ -20,6 +20,7 @@ SOLVED = 1e-8  # the true structure ends far below; polytypes have been seen to 
 _SPARE = 4  # batches that are still tried when the best lies between SOLVED and CONVERGED
 _PROMISING = 1e-4  # a residual below this in float32 is worth finishing in float64
 _NEAR = 3e-3  # a symmetric crystal's residual below this may come from a distortion that its blueprint leaves out
+_SAME_CELL = 0.01  # largest difference of a lattice block from the code's
 _JITTER = 0.02  # Angstrom; at a symmetric start the derivative towards lower symmetry vanishes
 
 
@@ -185,23 +186,39 @@ class Search:
     def _finish(
         self, item: tuple[float, np.ndarray, np.ndarray | None, str], steps: int, tolerance: float = 1e-12
     ) -> None:
-        residual, positions, cell, source = item
-        for more in (steps, 30):
-            made = refine(
-                self.exact,
-                torch.from_numpy(positions)[None],
-                None if cell is None else torch.from_numpy(cell)[None],
-                self.target,
-                lattice=self.lattice,
-                steps=more,
-                tolerance=tolerance,
-            )
-            residual = float(made.residual[0])
-            positions = made.positions[0].cpu().numpy()
-            cell = None if made.cells is None else made.cells[0].cpu().numpy()
-            if not SOLVED < residual < _PROMISING:  # there, or not on the way
-                break
+        _, positions, cell, source = item
+        residual, positions, cell = self._refined(positions, cell, self.lattice, steps, tolerance)
+        if SOLVED < residual < _NEAR and cell is not None:
+            # in a lattice that is nearly more symmetric than it is, a crystal lies well in several settings, and the
+            # shape asked of the wrong one holds it a little off: the code alone knows the shape
+            free = LatticeTarget(self.goal.block, shape=0.0)
+            other, moved, bent = self._refined(positions, cell, free, 30, tolerance)
+            block = cell_to_block(bent, len(moved)) if other < residual else None
+            if block is not None and np.abs(block - self.goal.block).max() < _SAME_CELL:
+                residual, positions, cell = other, moved, bent
+        elif SOLVED < residual < _PROMISING:
+            residual, positions, cell = self._refined(positions, cell, self.lattice, 30, tolerance)
         self._offer((residual, positions, cell, source), exact=True)
+
+    def _refined(
+        self,
+        positions: np.ndarray,
+        cell: np.ndarray | None,
+        lattice: LatticeTarget | None,
+        steps: int,
+        tolerance: float,
+    ) -> tuple[float, np.ndarray, np.ndarray | None]:
+        made = refine(
+            self.exact,
+            torch.from_numpy(positions)[None],
+            None if cell is None else torch.from_numpy(cell)[None],
+            self.target,
+            lattice=lattice,
+            steps=steps,
+            tolerance=tolerance,
+        )
+        end = None if made.cells is None else made.cells[0].cpu().numpy()
+        return float(made.residual[0]), made.positions[0].cpu().numpy(), end
 
     def _offer(self, item: tuple[float, np.ndarray, np.ndarray | None, str], exact: bool = False) -> None:
         if exact and self.best.residual <= CONVERGED:

@@ -47,6 +47,7 @@ class BlueprintSearch:
         self.map = OrbitMap(arrays, self.orbits, self.cell, device=device)
         self.target = torch.from_numpy(np.asarray(goal.geometry)).to(self.map.device, self.map.dtype)
         self.rng = np.random.default_rng([seed, 17])
+        self.rounds = 0
         self.ends: list[tuple[float, np.ndarray]] = []  # of earlier rounds, best first
 
     @property
@@ -67,7 +68,8 @@ class BlueprintSearch:
         """The ``keep`` of ``trials`` starts whose codes are nearest: free coordinates float [<= keep, P]."""
         if not self.free:
             return np.zeros((1, 0))
-        t = self._random(trials) if not self.ends else np.concatenate([self._random(trials // 4), self._varied(trials)])
+        fresh = self.rounds % 2 == 0  # rounds of new starts and of variations of the best, in turn
+        t = self._random(trials) if fresh else self._varied(trials)
         codes, _, cost, _ = self.map(torch.from_numpy(t).to(self.map.device, self.map.dtype))
         distance = ((codes - self.target).square().mean(-1).double() + cost).cpu().numpy()
         codes_np = codes.cpu().numpy()
@@ -77,7 +79,10 @@ class BlueprintSearch:
                 chosen.append(int(k))
                 if len(chosen) == keep:
                     break
-        return t[chosen]
+        going_on = (
+            [] if fresh else [end for _, end in self.ends[:2]]
+        )  # those that may not have been at the end of their way
+        return np.concatenate([np.stack(going_on), t[chosen]]) if going_on else t[chosen]
 
     def _varied(self, trials: int) -> np.ndarray:
         """The best ends so far with one to three orbits placed anew, or the places of two elements exchanged [M, P]."""
@@ -198,6 +203,7 @@ class BlueprintSearch:
         trials, keep = next((n, k) for most, n, k in _EFFORT if self.free <= most)
         starts = self.start(trials, keep)
         ends, residual = self.refine(starts)
+        self.rounds += 1
         made = [(t, float(r)) for t, r in zip(ends, residual, strict=True) if np.isfinite(r)]
         if self.free:
             self.ends = sorted(self.ends + [(r, t) for t, r in made[:4]], key=lambda item: item[0])[:_ENDS]
