@@ -4,9 +4,10 @@
 
 Structures: random ones of the bundled corpora and every crystal among the bundled examples, coordinates rounded to 1e-6
 of the cell and cells to single precision as in the corpora. Oxidation states are those of `oxidation_states`, put on
-the sites before CrystalNN sees them. Takes about two minutes. Layout: that of motifdesk/data/corpora (natoms, Z, frac_1e6,
-lattice), and name [M], oxidation float64 [sum n], counts uint8 [sum n], sites uint8 and images int8 of the neighbours,
-each site's sorted.
+the sites before CrystalNN sees them. Takes about two minutes.
+
+Layout: that of motifdesk/data/corpora (natoms, Z, frac_1e6, lattice), and name [M], oxidation float64 [sum n], counts
+uint8 [sum n], sites uint8 and images int8 of the neighbours, each site's sorted.
 """
 
 import sys

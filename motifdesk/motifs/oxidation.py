@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import product
@@ -21,13 +22,17 @@ def oxidation_states(structure: Any) -> tuple[float, ...]:
     choice of states is neutral, as in alloys and elements.
     """
     species = [site.specie for site in structure]
+    return states_of(species, [_symbol(specie) for specie in species])
+
+
+def states_of(species: Sequence[Any], symbols: Sequence[str]) -> tuple[float, ...]:
+    """`oxidation_states` of sites that hold `species` (pymatgen's) of the elements `symbols`."""
     own = [getattr(specie, "oxi_state", None) for specie in species]
     if None not in own:
         return tuple(float(state) for state in own if state is not None)
-    symbols = [_symbol(specie) for specie in species]
-    counts = {s: symbols.count(s) for s in sorted(set(symbols))}
+    counts = Counter(symbols)
     divisor = math.gcd(*counts.values())
-    states = dict(_guess("".join(f"{s}{n // divisor}" for s, n in counts.items())))
+    states = dict(_guess("".join(f"{s}{n // divisor}" for s, n in sorted(counts.items()))))
     return tuple(states.get(symbol, 0.0) for symbol in symbols)
 
 
