@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from octahedra import TILT, A, Frame, made_from
 from pymatgen.core import Lattice, Structure
 
@@ -314,3 +316,45 @@ def test_costs_are_told_in_mode_language(frame):
     free, _ = frame.made(frame.tilts(z_in=9))
     assert free.costs == ()
     assert frame.distorter.solve({}).costs == ()
+
+
+@given(seed=st.integers(0, 2**32 - 1), amplitude=st.floats(-0.2, 0.2))
+@settings(max_examples=12, deadline=None)
+def test_turned_shifted_and_renumbered_crystals_distort_alike(seed, amplitude):
+    from scipy.spatial.transform import Rotation
+
+    rng = np.random.default_rng(seed)
+    crystal = read("CaTiO3.cif")
+    turn = Rotation.random(random_state=int(seed)).as_matrix()
+    order = rng.permutation(len(crystal))
+    other = Structure(
+        crystal.lattice.matrix @ turn.T,
+        [crystal[int(k)].specie for k in order],
+        crystal.frac_coords[order] + rng.uniform(-1, 1, 3),
+    )
+    answers = []
+    for structure, site in ((crystal, 4), (other, int(np.flatnonzero(order == 4)[0]))):
+        graph = find_motifs(structure)
+        motif = graph.motif_at(site)
+        breathing = next(m for m in distortion_modes(structure, motif, "motif", graph=graph) if "A1g:1" in m.key)
+        answers.append((Distorter(structure, graph).solve({breathing: amplitude}), graph, breathing))
+    (first, graph, one), (second, same, two) = answers
+    assert first.achieved[one.key] == pytest.approx(second.achieved[two.key], abs=1e-6)
+    np.testing.assert_allclose(second.cell @ second.cell.T, first.cell @ first.cell.T, atol=1e-5)
+    sites = {int(old): new for new, old in enumerate(order)}
+    renumbered = [second.cost[same.motif_at(sites[m.centre]).index] for m in graph.motifs]
+    np.testing.assert_allclose(renumbered, first.cost, atol=1e-6)
+
+
+@pytest.mark.parametrize("amplitude", [5.0, -40.0, 1e-9])
+@pytest.mark.parametrize("keep", [None, "request", "break"])
+def test_absurd_and_tiny_amplitudes_give_finite_structures(iridate, amplitude, keep):
+    structure, graph, _, motif = iridate
+    distorter = Distorter(structure, graph, keep=keep)
+    for tail in ("stretch:A1g:1", "rotation:T1g:2"):
+        mode = next(m for m in distortion_modes(structure, motif, "orbit", graph=graph) if m.key.endswith(tail))
+        solved = distorter.solve({mode: amplitude})
+        assert np.isfinite(solved.positions).all() and np.isfinite(solved.cell).all()
+        assert all(np.isfinite(part[1]) for told in solved.costs for part in told.parts)
+        if abs(amplitude) < 1e-6:
+            np.testing.assert_allclose(solved.positions, structure.cart_coords, atol=1e-6)

@@ -5,7 +5,13 @@ import pytest
 from octahedra import Frame, made_from
 
 from motifdesk.motifs import Distorter, distort, distortion_modes, find_motifs
-from motifdesk.motifs.subgroups import Operations, operations_of, request_group, symmetrised
+from motifdesk.motifs.subgroups import (
+    Operations,
+    displacement_group,
+    operations_of,
+    request_group,
+    symmetrised,
+)
 from motifdesk.motifs.testing import assert_corners_shared, assert_symmetry_kept
 from motifdesk.structures import read, space_group, to_arrays
 from motifdesk.structures.errors import MotifDeskError
@@ -161,6 +167,22 @@ def test_a_mode_held_at_zero_breaks_no_symmetry_that_is_kept(iridate):
     made = made_from(structure, solved)
     assert len(solved.operations) == 8 and space_group(made, 1e-5).symbol == "Fddd"
     assert solved.achieved[held.key] == pytest.approx(0.0, abs=2e-3)
+
+
+def test_displacements_of_a_frozen_mode_have_the_group_they_lead_to():
+    cell = read("BaTiO3-cubic.cif")
+    moves = np.zeros((5, 3))
+    titanium = [k for k, s in enumerate(cell) if s.specie.symbol == "Ti"][0]
+    for direction, number, order in (([0, 0, 1], 99, 8), ([1, 1, 0], 38, 4), ([1, 1, 1], 160, 6)):
+        moves[titanium] = 0.1 * np.array(direction)
+        kept = displacement_group(cell, moves)
+        made = cell.copy()
+        made.translate_sites([titanium], moves[titanium], frac_coords=False)
+        assert len(kept) == order and space_group(made, 1e-4).number == number
+        assert_symmetry_kept(cell, made, kept)
+    assert len(displacement_group(cell, np.zeros((5, 3)))) == 48
+    with pytest.raises(MotifDeskError, match="displacements"):
+        displacement_group(cell, np.zeros((4, 3)))
 
 
 def test_breaking_finds_the_cheaper_answer_of_lower_symmetry(frame):

@@ -199,7 +199,7 @@ class Distorter:
 
     def _prepared(self, modes: tuple[Mode, ...], kept: Any) -> tuple[Request, Any]:
         """Request and solver of a set of modes: while a slider moves only the amplitudes change."""
-        key = tuple(mode.key for mode in modes), kept.name
+        key = tuple((mode.key, mode.vectors.tobytes()) for mode in modes), kept.name
         with self._lock:
             found = self._ready.get(key)
         if found is None:

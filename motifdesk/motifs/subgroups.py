@@ -286,6 +286,36 @@ def symmetrised(arrays: AtomArrays, operations: Operations) -> AtomArrays:
     return AtomArrays(arrays.numbers, f @ cell, cell)
 
 
+def displacement_group(structure: Any, displacements: np.ndarray, *, tolerance: float = 0.01) -> Operations:
+    """The operations of the structure's space group that carry displacements float [N, 3] (Angstrom, Cartesian) into
+    themselves: the symmetry left when a frozen mode is switched on. `tolerance` finds the structure's own group.
+
+    Raises
+    ------
+    MotifError, StructureError
+        displacements of another shape or that are not finite; a molecule.
+    """
+    arrays = to_arrays(structure)
+    moves = np.asarray(displacements, dtype=float)
+    if moves.shape != (len(arrays), 3) or not np.isfinite(moves).all():
+        raise MotifError(
+            f"displacements {moves.shape} of {len(arrays)} atoms",
+            where="displacement_group",
+            remedy="give finite numbers, float [N, 3]",
+        )
+    operations = operations_of(arrays, tolerance)
+    size = float(np.linalg.norm(moves))
+    if not size:
+        return operations
+    turned = moves @ np.swapaxes(operations.cartesian(np.asarray(arrays.cell)), 1, 2)
+    change = np.linalg.norm(moves[operations.sites] - turned, axis=(1, 2)) / size
+    for limit in _SAME:
+        kept = operations.select(change <= limit)
+        if kept.is_group():
+            return kept
+    return operations.select((operations.sites == np.arange(len(arrays))).all(axis=1) & (change == 0.0))
+
+
 def checked(arrays: AtomArrays, keep: Any, tolerance: float) -> Operations:
     """`keep` as operations of the structure. MotifError when it is none, is no group or the structure lacks it."""
     rotations, translations = getattr(keep, "rotations", None), getattr(keep, "translations", None)

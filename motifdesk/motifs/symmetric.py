@@ -138,7 +138,9 @@ class Symmetry:
     def _mask(self, whole: Action, net: Network, wanted: Sequence[tuple[Mode, float]]) -> np.ndarray:
         """bool [G]: the operations that keep a request; with no wish those that keep it to rounding, its zeros too."""
         largest = max(abs(q) for _, q in wanted)
-        name = tuple((mode.key, round(q / largest, 9)) for mode, q in wanted)  # fixes the operations to choose from
+        name = tuple(
+            (mode.key, mode.vectors.tobytes(), round(q / largest, 9)) for mode, q in wanted
+        )  # fixes the operations to choose from
         with self._lock:
             found = self._masks.get(name)
         if found is not None:
