@@ -195,6 +195,34 @@ def test_softer_copy_of_the_prisms_bends_comes_first():
     assert bends[0] < bends[2] - 1e-3
 
 
+@given(st.sampled_from(["O:6", "T:6", "T:5", "S:5", "C:8"]), st.integers(0, 2**31 - 1))
+@settings(max_examples=20, deadline=None)
+def test_modes_of_a_misshapen_motif_turn_with_it_and_do_not_hang_on_the_order_of_its_ligands(symbol, seed):
+    rng = np.random.default_rng(seed)
+    figure = ideal_figure(symbol)
+    points = figure.group.vertices + 0.04 * rng.standard_normal(figure.group.vertices.shape)
+    turn, order = rotation(seed), rng.permutation(len(points))
+
+    def spaces(ligands):
+        laid, vertex = nearest_frame(match(ligands, symbol), figure)
+        count = {(b, i): n for b in ("stretch", "bend", "rotation") for i, n in figure.summary(b).items()}
+        size = {}
+        for c in figure.coordinates:
+            size[c.block, c.irrep] = max(size.get((c.block, c.irrep), 0), c.component)
+        out = {}
+        for c in figure.coordinates:
+            kind = (c.block, c.irrep)
+            copy = (c.component - 1) // (size[kind] // count[kind])
+            row = (c.vectors[vertex] @ laid.T).ravel()
+            out[(*kind, copy)] = out.get((*kind, copy), 0) + np.outer(row, row)
+        return out
+
+    carry = np.kron(np.eye(len(points))[order].T, turn.T)
+    theirs = spaces((points @ turn.T)[order])
+    for kind, mine in spaces(points).items():
+        np.testing.assert_allclose(mine, carry @ theirs[kind] @ carry.T, atol=1e-6)
+
+
 @given(st.sampled_from(["O:6", "T:4", "T:6", "C:8", "T:5"]), st.integers(0, 2**31 - 1))
 @settings(max_examples=25, deadline=None)
 def test_a_slightly_misshapen_motif_keeps_the_modes_of_its_figure(symbol, seed):

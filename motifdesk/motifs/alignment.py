@@ -25,9 +25,9 @@ def special_directions(matrices: np.ndarray) -> np.ndarray:
         return np.ones((1, 1))
     spaces = _fixed(matrices)
     lines = {key: p for key, p in spaces.items() if round(np.trace(p)) == 1}
-    wide = [p for p in spaces.values() if round(np.trace(p)) > 1]
+    wide = sorted((p for p in spaces.values() if round(np.trace(p)) > 1), key=np.trace)
     seen = set(spaces)
-    front = wide
+    front = wide  # narrow spaces first: they are nearest to lines
     while front and len(seen) < _MOST:
         fresh = []
         for p in front:
@@ -39,8 +39,8 @@ def special_directions(matrices: np.ndarray) -> np.ndarray:
                     lines[key] = q
                 else:
                     fresh.append(q)
-        wide = wide + fresh
-        front = fresh
+        front = sorted(fresh, key=np.trace)
+        wide = sorted(wide + fresh, key=np.trace)
     out = [p[:, int(np.argmax(np.diag(p)))] for p in lines.values()]
     return np.array([v / np.linalg.norm(v) for v in out]).reshape(-1, d)
 

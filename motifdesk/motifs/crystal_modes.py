@@ -160,10 +160,12 @@ class CrystalModes(Sequence[CrystalMode]):
         """The supercell with modes turned on, {mode or key: Angstrom}; the cell stays as it is."""
         return dressed(self.operations, self.parent, self.operations.positions + self.displacements(amplitudes))
 
-    def space_group(self, amplitudes: Mapping[Any, float], tolerance: float = 1e-3) -> SpaceGroup:
-        """The space group of the distorted supercell as the symmetry search finds it within `tolerance` Angstrom."""
+    def space_group(self, amplitudes: Mapping[Any, float], tolerance: float | None = None) -> SpaceGroup:
+        """The space group of the distorted supercell as the symmetry search finds it within `tolerance` Angstrom
+        (None: that of the parent's symmetry)."""
         moved = self.operations.positions + self.displacements(amplitudes)
-        return space_group(AtomArrays(self.operations.numbers, moved, self.operations.cell), tolerance)
+        limit = self.group.tolerance if tolerance is None else tolerance
+        return space_group(AtomArrays(self.operations.numbers, moved, self.operations.cell), limit)
 
     def subgroup(self, mode: CrystalMode | str | Mapping[Any, float]) -> SpaceGroup:
         """The space group that a mode, or a mixture {mode: weight}, leaves of the parent's, any amplitude.

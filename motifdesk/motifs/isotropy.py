@@ -49,7 +49,11 @@ class Direction:
 
 def directions(modes: CrystalModes, mode: CrystalMode | str) -> tuple[Direction, ...]:
     """The directions of the order parameter of `mode` that a subgroup singles out, one of each equivalent set, those
-    that keep most of the parent's symmetry first."""
+    that keep most of the parent's symmetry first.
+
+    Order parameters of more than 12 components are followed along their components alone, and of those above 6 not
+    every direction may be found; where no direction is singled out the first component stands for all.
+    """
     partners = modes.partners(mode)
     size = len(partners)
     vectors = np.array([m.vectors for m in partners])
@@ -60,8 +64,9 @@ def directions(modes: CrystalModes, mode: CrystalMode | str) -> tuple[Direction,
     images = np.einsum("tab,gbc->gtac", shifted, turned).reshape(-1, size, size)
     _, first = np.unique(np.round(images, 3).reshape(len(images), -1) + 0.0, axis=0, return_index=True)
     image = images[np.sort(first)]
-    found = special_directions(image) if size <= _LARGEST else np.eye(size)
-    left = list(found)
+    left = [v for v in np.eye(size) if _line(image, v)]
+    left += list(special_directions(image)) if size <= _LARGEST else []
+    left = left or list(np.eye(size)[:1])
     answers = []
     while left:
         orbit = np.concatenate([image @ left[0], -(image @ left[0])])
@@ -72,6 +77,11 @@ def directions(modes: CrystalModes, mode: CrystalMode | str) -> tuple[Direction,
         named = {m.key: float(w) for m, w in zip(partners, weights, strict=True) if abs(w) > 1e-6}
         answers.append(Direction(named, modes.subgroup(named), _written(weights), len(image) // max(kept, 1)))
     return tuple(sorted(answers, key=lambda d: (d.index, -d.group.number, d.written)))
+
+
+def _line(image: np.ndarray, vector: np.ndarray) -> bool:
+    """Whether the operations that keep a direction keep no other one."""
+    return bool(abs(np.trace(image[keepers(image, vector)].mean(axis=0)) - 1.0) < 1e-3)
 
 
 def _acted(cell: Any, g: int, vectors: np.ndarray) -> np.ndarray:
