@@ -124,6 +124,39 @@ def test_clicking_a_polyhedron_picks_its_motif(story):
     assert steps(story) == ["open"], "a click is not a step of the history"
 
 
+def choose(lab, group: str, value: str) -> None:
+    """Click one of a row of choices, named by the row's label."""
+    lab.page.locator(f".md-segmented[aria-label={group!r}] button[data-value={value!r}]").click()
+
+
+def drag_slider(lab, part: str, share: float) -> None:
+    """Pull the slider whose key holds `part` by `share` of its width and let go."""
+    slider = lab.page.locator(f".md-slider[data-key*='{part}'] input[type=range]")
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
+    path = [(box["width"] * share * k / 8, 0) for k in range(1, 9)]
+    press_and_move(lab, box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, path)
+
+
+def test_each_handle_says_the_space_group_it_leads_to(story):
+    choose(story, "What the handles act on", "orbit")
+    count = story.value("len(desk.session.state.modes)")
+    tags = browser.poll(
+        lambda: (lambda t: t if len([x for x in t if x]) == count else None)(
+            story.page.locator(".md-slider[data-key*=':'] .md-lead").all_text_contents()
+        ),
+        "a space group at every handle",
+        60,
+    )
+    real = story.value("[desk.session.leads_to(m).symbol for m in desk.session.state.modes]")
+    assert sorted(t.removeprefix("→ ") for t in tags) == sorted(real)
+    assert any(t.startswith("→ ") for t in tags) and not all(t.startswith("→ ") for t in tags)
+    title = story.page.locator(".md-slider .md-lead").first.get_attribute("title")
+    assert "Fddd (70)" in title
+    assert steps(story) == ["open"], "looking ahead is not a step of the history"
+    choose(story, "What the handles act on", "motif")
+
+
 def test_the_slider_moves_the_octahedra_and_makes_one_step(story):
     camera = np.array(story.stage()["camera"])
     loads = story.stage()["loads"]
@@ -215,6 +248,77 @@ def test_an_edit_from_python_shows_at_once(story):
         20,
     )
     assert value == pytest.approx(0.1, abs=1e-3)
+
+
+def test_symmetry_and_pattern_of_the_handles_are_part_of_the_step(story):
+    count = len(steps(story))
+    choose(story, "What the handles act on", "orbit")
+    choose(story, "Pattern of the handles over the motifs", "alternating")
+    browser.poll(lambda: story.value("desk.session.state.selection.pattern") == "alternating", "the pattern", 20)
+    # what is distorted already is done again with the symmetry kept: one step, if anything is
+    choose(story, "Symmetry while a handle is moved", "request")
+    browser.poll(lambda: story.value("desk.session.state.selection.symmetry") == "request", "the choice", 20)
+    browser.poll(lambda: not story.value("desk.session.state.preview"), "the hand at rest", 20)
+    count = len(steps(story))
+    drag_slider(story, ":stretch:A1g:1", 0.2)
+    story.page.mouse.up()
+    browser.poll(lambda: len(steps(story)) == count + 1, "the alternating step", 30)
+    edit = story.value("dict(desk.session.history[desk.session.history.current].edit.parameters)")
+    assert edit["keep"] == "request"
+    assert any("[+" in key and "-" in key and abs(value) > 0.05 for key, value in edit["amplitudes"].items())
+    assert_stage_shows_session(story, "an alternating step")
+    assert "symmetry kept" in story.page.locator(".md-step[aria-current]").get_attribute("title")
+    browser.poll(lambda: "Strain of" in story.page.locator(".md-facts-list").inner_text(), "who pays for it", 30)
+    choose(story, "Symmetry while a handle is moved", "free")
+    browser.poll(lambda: story.value("desk.session.state.selection.symmetry") == "free", "the choice", 20)
+    story.python("desk.session.goto(0)\ndesk.session.select(0, scope='motif', pattern='uniform', symmetry='free')")
+
+
+def test_a_ligand_about_to_leave_is_flagged_while_the_slider_is_held(story):
+    story.python(
+        "m = next(m for m in desk.session.state.graph.motifs if m.formula == 'IrO6')\n"
+        "desk.session.select(m, scope='motif')\n"
+        "k = next(x.key for x in desk.session.state.modes if 'off-centring along z' in x.label)\n"
+        "held = desk.session.gesture('distort')\nheld.update({k: 1.6})"
+    )
+    flagged = browser.poll(lambda: story.page.evaluate("() => globalThis.motifdesk.latest.get('flagged')"), "flags", 20)
+    assert set(flagged) <= set(range(story.value("len(desk.session.state.graph.motifs)")))
+    browser.poll(lambda: " may " in story.page.locator(".md-facts-list").inner_text(), "the sentence", 20)
+    story.python("held.cancel()")
+    browser.poll(
+        lambda: story.page.evaluate("() => globalThis.motifdesk.latest.get('flagged').length === 0"), "no flag", 20
+    )
+    browser.poll(lambda: " may " not in story.page.locator(".md-facts-list").inner_text(), "the answer", 30)
+
+
+def test_the_motif_graph_is_drawn_in_the_theme_of_the_page_and_told_in_levels(story):
+    panel = story.page.locator(".md-readouts")
+    choose(story, "What is read out", "net")
+    browser.poll(lambda: panel.locator(".md-net-picture svg text").count(), "the picture", 30)
+    written = panel.locator(".md-net-picture svg").evaluate("(s) => s.textContent")
+    assert "IrO₆" in written and "LiO₆" in written
+    levels = panel.locator(".md-net-levels b").all_text_contents()
+    assert levels == ["atoms", "motifs", "units", "net", "structure"]
+    assert "ths" in panel.locator(".md-net-levels").inner_text(), "hyperhoneycomb"
+    ink = "() => document.querySelector('.md-net-picture svg text').getAttribute('fill')"
+    light = story.page.evaluate(ink)
+    # a picture is let in shape by shape: nothing in it can run or load
+    unsafe = (
+        "<svg xmlns='http://www.w3.org/2000/svg' onload='x()'><script>x()</script><image href='http://x'/>"
+        "<a href='javascript:x()'><text>a</text></a><circle r='1' style='fill:url(http://x)' onclick='x()'/></svg>"
+    )
+    story.python(f"desk._output.publish(net={{'svg': {{'light': {unsafe!r}, 'dark': {unsafe!r}}}, 'levels': []}})")
+    shape = "() => document.querySelector('.md-net-picture').innerHTML"
+    browser.poll(lambda: "circle" in story.page.evaluate(shape), "the other picture", 20)
+    assert story.page.evaluate(shape) == "<svg><circle r='1'></circle></svg>".replace("'", '"')
+    story.python("desk._net._drawn = None\ndesk._net.look(True)")
+    browser.poll(lambda: story.page.locator(".md-net-levels b").count() == 5, "the graph again", 20)
+    story.page.evaluate("() => document.body.setAttribute('data-jp-theme-light', 'false')")
+    browser.poll(lambda: story.page.evaluate(ink) != light, "the dark picture", 20)
+    story.page.evaluate("() => document.body.setAttribute('data-jp-theme-light', 'true')")
+    browser.poll(lambda: story.page.evaluate(ink) == light, "the light picture", 20)
+    choose(story, "What is read out", "numbers")
+    assert panel.locator(".md-facts-list").is_visible() and not panel.locator(".md-net").is_visible()
 
 
 def test_a_busy_cell_does_not_freeze_the_handles(story):

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from motifdesk.motifs import MotifGraph
     from motifdesk.session import State
 
+_WIDTH = 400  # pixels: what the panel has room for with text of a readable size
+
 
 class NetPane:
     """Shows the graph of the newest state that was asked for, while the page looks at it."""
@@ -52,12 +54,15 @@ class NetPane:
 
 
 def describe_net(graph: MotifGraph | None) -> dict[str, Any]:
-    """The panel of a graph: an SVG picture, and a line for each level from atoms to the structure."""
+    """The panel of a graph: an SVG picture for light and for dark pages, and for each level from atoms to the structure
+    [name, sentence, further lines]."""
     if graph is None:
-        return {"svg": "", "title": "no motifs", "levels": [["Motifs", "none could be found"]]}
+        return {"svg": {}, "title": "no motifs", "levels": [["motifs", "none could be found", []]]}
+    levels: list[list[Any]] = []
+    pictures: dict[str, str] = {}
     try:
-        levels = [[level.name, level.sentence] for level in graph.levels()]
-        svg = graph.picture()
+        levels = [[level.name, level.sentence, list(level.items)] for level in graph.levels()]
+        pictures = {theme: graph.picture(width=_WIDTH, theme=theme) for theme in ("light", "dark")}
     except MotifDeskError as error:
-        return {"svg": "", "title": "no picture", "levels": [["Motifs", str(error)]]}
-    return {"svg": svg, "title": f"Motif graph of {graph!r}", "levels": levels}
+        levels.append(["picture", str(error), []])
+    return {"svg": pictures, "title": f"Motif graph of {graph!r}", "levels": levels}

@@ -236,6 +236,7 @@ const PANELS = {
       tabs.set(which);
       numbers.style.display = which === "numbers" ? "" : "none";
       net.style.display = which === "net" ? "" : "none";
+      el.closest(".md-frame")?.classList.toggle("md-tall", which === "net");
       link.send({ op: "net", shown: which === "net" }); // worked out only while it is looked at
     };
     const stamp = element("span", { class: "md-stamp" });
@@ -243,12 +244,19 @@ const PANELS = {
     el.append(element("div", { class: "md-bar" }, element("h3", {}, "Read-outs"), tabs.node, element("span", { class: "md-grow" }), stamp), verdict, numbers, net);
     tabs.set("numbers");
     net.style.display = "none";
+    const paint = () => {
+      const svg = link.get("net")?.svg?.[document.body.getAttribute("data-jp-theme-light") === "false" ? "dark" : "light"];
+      picture.replaceChildren(...(svg ? [safeSvg(svg)].filter(Boolean) : []));
+      picture.style.display = svg ? "" : "none";
+    };
     link.on("net", (n) => {
-      picture.replaceChildren(...(n.svg ? [safeSvg(n.svg)].filter(Boolean) : []));
+      paint();
       picture.setAttribute("aria-label", n.title ?? "Motif graph");
-      picture.style.display = n.svg ? "" : "none";
-      levels.replaceChildren(...(n.levels ?? []).map(([name, text]) => element("li", { title: `${name}: ${text}` }, element("b", {}, name), element("span", {}, text))));
+      levels.replaceChildren(...(n.levels ?? []).map(([name, text, items]) => element("li", {}, element("b", {}, name), element("div", {}, text, ...(items ?? []).map((line) => element("p", {}, line))))));
     }, signal);
+    const themed = new MutationObserver(paint);
+    themed.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
+    signal.addEventListener("abort", () => themed.disconnect());
     link.on("readouts", (r) => {
       stamp.textContent = stamp.title = r.stamp ?? "";
       verdict.textContent = r.verdict ?? "";
@@ -313,13 +321,14 @@ const PANELS = {
 
 // A picture from the kernel: only drawn shapes, text and titles are let in; no script, link, style sheet or handler.
 const SVG_TAGS = new Set(["svg", "g", "path", "line", "polyline", "polygon", "circle", "ellipse", "rect", "text", "tspan", "title", "desc", "defs", "marker"]);
-const SVG_ATTRIBUTES = /^(id|class|d|x|y|x1|x2|y1|y2|cx|cy|r|rx|ry|dx|dy|width|height|points|transform|viewBox|fill|fill-opacity|stroke|stroke-width|stroke-opacity|stroke-dasharray|stroke-linecap|stroke-linejoin|opacity|font-size|font-weight|font-family|font-style|text-anchor|dominant-baseline|role|aria-label|preserveAspectRatio|marker-end|orient|refX|refY|markerWidth|markerHeight|style)$/;
+const SVG_ATTRIBUTES = /^(id|class|d|x|y|x1|x2|y1|y2|cx|cy|r|rx|ry|dx|dy|width|height|points|transform|viewBox|fill|fill-opacity|stroke|stroke-width|stroke-opacity|stroke-dasharray|stroke-linecap|stroke-linejoin|opacity|font-size|font-weight|font-family|font-style|text-anchor|dominant-baseline|role|aria-label|preserveAspectRatio|marker-end|paint-order|orient|refX|refY|markerWidth|markerHeight|style)$/;
 
 function safeSvg(text) {
   const read = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
   if (read.nodeName !== "svg") return null;
   const copy = (node) => {
     if (!SVG_TAGS.has(node.localName)) return null;
+    if (node.localName === "rect" && node.getAttribute("width") === "100%") return null; // the page is the background
     const made = document.createElementNS("http://www.w3.org/2000/svg", node.localName);
     for (const { name, value } of node.attributes) if (SVG_ATTRIBUTES.test(name) && !/url\s*\((?!\s*['"]?#)|javascript:|expression/i.test(value)) made.setAttribute(name, value);
     for (const child of node.childNodes) {
