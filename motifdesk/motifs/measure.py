@@ -9,7 +9,6 @@ zeta, Delta, Sigma, Theta of octahedra.
 from __future__ import annotations
 
 import itertools
-import math
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -19,7 +18,7 @@ import numpy as np
 from .graph import Motif, hull_faces
 from .irreps import ideal_figure
 from .neighbours import NeighbourList
-from .shapes import csm, match, vertices
+from .shapes import Match, csm, match, vertices
 
 __all__ = [
     "Contact",
@@ -43,7 +42,10 @@ class Measures:
 
     mean_length, shortest, longest: Angstrom. bond_length_distortion: Baur, mean |l - <l>| / <l>. volume: A^3.
     quadratic_elongation: <(l / l0)^2>, l0 of the ideal figure of the same volume. bond_angle_variance: degrees^2.
-    csm: 0 to 100. zeta (Angstrom), delta, sigma, theta (degrees): octahedra. q: van Vleck's Q1 to Q6, Angstrom.
+    csm: 0 to 100. zeta: sum |l - <l>|, Angstrom. delta: mean ((l - <l>) / <l>)^2. sigma: sum over the figure's edges of
+    |angle - ideal angle|, degrees. These and the first three for any coordination; elongation, variance and sigma where
+    the ideal figure's bonds are equal; the following for octahedra alone. theta: degrees. q: van Vleck's Q1 to Q6,
+    Angstrom.
     """
 
     mean_length: float
@@ -78,34 +80,49 @@ def relative(structure: Any, motif: Motif) -> np.ndarray:
 
 
 def measure_motif(structure: Any, motif: Motif) -> Measures | None:
-    """Every measure that is defined for a motif; None for a motif without ligands."""
+    """Every measure that is defined for a motif; None for a motif without ligands. About 0.5 ms."""
     ligands = relative(structure, motif)
     if not len(ligands):
         return None
     lengths = np.linalg.norm(ligands, axis=1)
     known = not motif.symbol.startswith("?") and lengths.min() > 1e-6
-    zeta, delta, sigma, theta = octahedral_parameters(ligands) if motif.symbol == "O:6" else (None,) * 4
+    laid = match(ligands, motif.symbol) if known else None
+    volume = polyhedron_volume(ligands)
+    octahedron = laid is not None and laid.symbol == "O:6"
     return Measures(
         float(lengths.mean()),
         float(lengths.min()),
         float(lengths.max()),
-        bond_length_distortion(ligands),
-        polyhedron_volume(ligands),
-        quadratic_elongation(ligands, motif.symbol) if known else None,
-        bond_angle_variance(ligands, motif.symbol) if known else None,
-        csm(ligands, motif.symbol) if known else None,
-        zeta,
-        delta,
-        sigma,
-        theta,
-        van_vleck(ligands) if motif.symbol == "O:6" else None,
+        _baur(lengths),
+        volume,
+        _elongation(lengths, motif.symbol, volume) if known else None,
+        _angle_variance(ligands, laid) if laid is not None else None,
+        laid.csm if laid is not None else None,
+        _zeta(lengths),
+        _delta(lengths),
+        _sigma(ligands, laid) if laid is not None else None,
+        _theta(ligands, laid) if laid is not None and octahedron else None,
+        _van_vleck(ligands, laid) if laid is not None and octahedron else None,
     )
 
 
 def bond_length_distortion(ligands: np.ndarray) -> float:
     """Baur's index: mean |l - <l>| / <l>; 0 when all bonds are equal."""
-    lengths = np.linalg.norm(ligands, axis=1)
-    return float(np.abs(lengths - lengths.mean()).mean() / lengths.mean()) if lengths.mean() > 0 else 0.0
+    return _baur(np.linalg.norm(ligands, axis=1))
+
+
+def _baur(lengths: np.ndarray) -> float:
+    mean = lengths.mean()
+    return float(np.abs(lengths - mean).mean() / mean) if mean > 0 else 0.0
+
+
+def _zeta(lengths: np.ndarray) -> float:
+    return float(np.abs(lengths - lengths.mean()).sum())
+
+
+def _delta(lengths: np.ndarray) -> float:
+    mean = lengths.mean()
+    return float((((lengths - mean) / mean) ** 2).mean()) if mean > 0 else 0.0
 
 
 def polyhedron_volume(ligands: np.ndarray) -> float | None:
@@ -123,10 +140,7 @@ def polyhedron_volume(ligands: np.ndarray) -> float | None:
 @cache
 def _ideal_volume(symbol: str) -> float | None:
     """Volume of an ideal figure whose vertices are all at distance 1; None if flat or if the distances differ."""
-    points = vertices(symbol)
-    if np.ptp(np.linalg.norm(points, axis=1)) > 1e-3:
-        return None
-    return polyhedron_volume(points)
+    return polyhedron_volume(vertices(symbol)) if _equal_bonds(symbol) else None
 
 
 def quadratic_elongation(ligands: np.ndarray, symbol: str) -> float | None:
@@ -134,45 +148,73 @@ def quadratic_elongation(ligands: np.ndarray, symbol: str) -> float | None:
 
     None for flat figures and those whose ideal bonds are not equal.
     """
-    ideal, volume = _ideal_volume(symbol), polyhedron_volume(ligands)
+    return _elongation(np.linalg.norm(ligands, axis=1), symbol, polyhedron_volume(ligands))
+
+
+def _elongation(lengths: np.ndarray, symbol: str, volume: float | None) -> float | None:
+    ideal = _ideal_volume(symbol)
     if ideal is None or volume is None:
         return None
     l0 = (volume / ideal) ** (1.0 / 3.0)
-    return float((np.asarray(ligands) ** 2).sum(axis=1).mean() / l0**2)
+    return float((lengths**2).mean() / l0**2)
 
 
 @cache
-def _edges(symbol: str) -> tuple[tuple[int, int, float], ...]:
-    """Edges of an ideal figure (hull edges that are no face diagonals) and their angle at the centre, degrees."""
+def _edges(symbol: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Edges of an ideal figure (hull edges that are no face diagonals): their two vertices int64 [E] each, and their
+    angle at the centre, degrees [E]. A flat figure's edges are its outline."""
     points = vertices(symbol)
-    faces = hull_faces(points)
     normals: dict[tuple[int, int], list[np.ndarray]] = {}
-    for face in faces:
+    for face in hull_faces(points):
         normal = np.cross(points[face[1]] - points[face[0]], points[face[2]] - points[face[0]])
         normal /= np.linalg.norm(normal)
         for a, b in itertools.combinations(sorted(int(i) for i in face), 2):
             normals.setdefault((a, b), []).append(normal)
-    out = []
-    for (a, b), around in sorted(normals.items()):
-        if len(around) == 2 and around[0] @ around[1] > 0.999:
-            continue
-        out.append((a, b, _angle(points[a], points[b])))
-    return tuple(out)
+    kept = [
+        pair
+        for pair, around in sorted(normals.items())
+        if not (len(around) == 2 and around[0] @ around[1] > 0.999) and len(around) < 4
+    ]
+    pairs = np.array(kept, dtype=np.int64).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1], _angles(points[pairs[:, 0]], points[pairs[:, 1]])
 
 
-def _angle(a: np.ndarray, b: np.ndarray) -> float:
-    cosine = float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
-    return math.degrees(math.acos(max(-1.0, min(1.0, cosine))))
+def _angles(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Angles between the rows of a and b [..., 3], degrees."""
+    cosine = (a * b).sum(-1) / np.sqrt((a * a).sum(-1) * (b * b).sum(-1))
+    return np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))
+
+
+def _edge_errors(ligands: np.ndarray, laid: Match) -> np.ndarray | None:
+    """Angle of each edge less that of the ideal figure, degrees; None where the ideal bonds are not equal."""
+    if not _equal_bonds(laid.symbol):
+        return None
+    a, b, ideal = _edges(laid.symbol)
+    turned = ligands[np.argsort(laid.permutation)]  # the ligand on each ideal vertex
+    return _angles(turned[a], turned[b]) - ideal
+
+
+@cache
+def _equal_bonds(symbol: str) -> bool:
+    return bool(np.ptp(np.linalg.norm(vertices(symbol), axis=1)) <= 1e-3)
 
 
 def bond_angle_variance(ligands: np.ndarray, symbol: str) -> float | None:
     """sigma^2 (degrees^2): sum over the figure's edges of (angle - ideal angle)^2, over their number less one."""
-    if _ideal_volume(symbol) is None:
+    ligands = np.asarray(ligands, dtype=float)
+    return _angle_variance(ligands, match(ligands, symbol))
+
+
+def _angle_variance(ligands: np.ndarray, laid: Match) -> float | None:
+    errors = _edge_errors(ligands, laid)
+    if errors is None or len(errors) < 2:
         return None
-    edges = _edges(symbol)
-    place = np.argsort(match(ligands, symbol).permutation)  # ligand on each ideal vertex
-    total = sum((_angle(ligands[place[a]], ligands[place[b]]) - ideal) ** 2 for a, b, ideal in edges)
-    return float(total / (len(edges) - 1))
+    return float((errors**2).sum() / (len(errors) - 1))
+
+
+def _sigma(ligands: np.ndarray, laid: Match) -> float | None:
+    errors = _edge_errors(ligands, laid)
+    return None if errors is None or not len(errors) else float(np.abs(errors).sum())
 
 
 def octahedral_parameters(ligands: np.ndarray) -> tuple[float, float, float, float]:
@@ -183,35 +225,35 @@ def octahedral_parameters(ligands: np.ndarray) -> tuple[float, float, float, flo
     face normal (degrees; each pair from both sides, halved).
     """
     ligands = np.asarray(ligands, dtype=float)
-    lengths = np.linalg.norm(ligands, axis=1)
-    off = lengths - lengths.mean()
-    place = np.argsort(match(ligands, "O:6").permutation)
+    lengths, laid = np.linalg.norm(ligands, axis=1), match(ligands, "O:6")
+    sigma = _sigma(ligands, laid)
+    assert sigma is not None
+    return _zeta(lengths), _delta(lengths), sigma, _theta(ligands, laid)
+
+
+@cache
+def _octahedron_faces() -> np.ndarray:
+    """int64 [8, 6]: vertices of each face and of the opposite one."""
     ideal = vertices("O:6")
-    sigma = sum(
-        abs(90.0 - _angle(ligands[place[a]], ligands[place[b]]))
-        for a, b in itertools.combinations(range(6), 2)
-        if abs(ideal[a] @ ideal[b]) < 0.5
-    )
-    theta = 0.0
+    faces = []
     for face in itertools.combinations(range(6), 3):
-        if max(abs(ideal[a] @ ideal[b]) for a, b in itertools.combinations(face, 2)) > 0.5:
-            continue
-        theta += _twist(ligands[place[list(face)]], ligands[place[[v for v in range(6) if v not in face]]])
-    delta = float(((off / lengths.mean()) ** 2).mean())
-    return float(np.abs(off).sum()), delta, float(sigma), theta / 2.0
+        if max(abs(ideal[a] @ ideal[b]) for a, b in itertools.combinations(face, 2)) < 0.5:
+            faces.append([*face, *(v for v in range(6) if v not in face)])
+    return np.array(faces)
 
 
-def _twist(face: np.ndarray, opposite: np.ndarray) -> float:
-    """Sum of |60 - theta| around the six directions of a face and its opposite, projected on the face's plane; the
-    centre (the origin) is projected too."""
-    normal = np.cross(face[1] - face[0], face[2] - face[0])
-    normal /= np.linalg.norm(normal)
-    points = np.concatenate([face, opposite])
-    flat = points - np.outer(points @ normal, normal)
-    x = flat[0] / np.linalg.norm(flat[0])
-    azimuth = np.arctan2(flat @ np.cross(normal, x), flat @ x)
-    order = np.argsort(azimuth)
-    return float(sum(abs(60.0 - _angle(flat[a], flat[b])) for a, b in zip(order, np.roll(order, -1), strict=True)))
+def _theta(ligands: np.ndarray, laid: Match) -> float:
+    """The six directions of every face and its opposite, projected with the centre on the face's plane."""
+    points = ligands[np.argsort(laid.permutation)][_octahedron_faces()]
+    a, b = points[:, 1] - points[:, 0], points[:, 2] - points[:, 0]
+    normal = np.cross(a, b)
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+    flat = points - (points @ normal[:, :, None]) * normal[:, None]
+    x = flat[:, 0] / np.linalg.norm(flat[:, 0], axis=1, keepdims=True)
+    y = np.cross(normal, x)
+    azimuth = np.arctan2((flat @ y[:, :, None])[..., 0], (flat @ x[:, :, None])[..., 0])
+    around = np.take_along_axis(flat, np.argsort(azimuth, axis=1)[..., None], axis=1)
+    return float(np.abs(60.0 - _angles(around, np.roll(around, -1, axis=1))).sum() / 2.0)
 
 
 def van_vleck(ligands: np.ndarray) -> tuple[float, ...]:
@@ -220,11 +262,15 @@ def van_vleck(ligands: np.ndarray) -> tuple[float, ...]:
     Q1 is therefore about 0; Q2, Q3 are the Jahn-Teller coordinates (x - y, 2z - x - y), Q4 to Q6 the shears (T2g), in
     the octahedron's axes nearest to the Cartesian ones. Other authors differ in sign and by sqrt(2).
     """
+    ligands = np.asarray(ligands, dtype=float)
+    return _van_vleck(ligands, match(ligands, "O:6"))
+
+
+def _van_vleck(ligands: np.ndarray, laid: Match) -> tuple[float, ...]:
     from .modes import nearest_frame
 
-    ligands = np.asarray(ligands, dtype=float)
     figure = ideal_figure("O:6")
-    rotation, vertex = nearest_frame(match(ligands, "O:6"), figure)
+    rotation, vertex = nearest_frame(laid, figure)
     regular = np.linalg.norm(ligands, axis=1).mean() * vertices("O:6")[vertex]
     off = ligands @ rotation - regular
     found: dict[tuple[str, int], float] = {}
