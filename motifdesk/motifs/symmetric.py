@@ -80,7 +80,7 @@ class Symmetry:
         self._all: tuple[np.ndarray, np.ndarray] | None = None
         self._exact: dict[Any, Action | None] = {}
         self._ignored = False
-        self._masks: dict[Any, np.ndarray] = {}
+        self._kept: dict[Any, Kept] = {}
         self._lock = Lock()
         if self.exact:
             if arrays.cell is None:
@@ -115,52 +115,46 @@ class Symmetry:
         return whole.select(whole.keeping(asked_fields(net, wanted)))
 
     def kept(self, net: Network, wanted: Sequence[tuple[Mode, float]]) -> Kept:
-        """The symmetry to solve a request in."""
+        """The symmetry to solve a request in; it hangs on the ratios of the amplitudes, not on their size."""
+        largest = max(abs(q) for _, q in wanted)
+        name = tuple((mode.key, mode.vectors.tobytes(), round(q / largest, 9)) for mode, q in wanted)
+        with self._lock:
+            found = self._kept.get(name)
+        if found is None:
+            found = self._found(net, wanted)
+            with self._lock:
+                while len(self._kept) >= _REMEMBERED:
+                    self._kept.pop(next(iter(self._kept)))
+                self._kept[name] = found
+        return found
+
+    def _found(self, net: Network, wanted: Sequence[tuple[Mode, float]]) -> Kept:
         if self.chosen:
             action = self.whole(net)
             return Kept(action, {m.key: left_of(action, m) for m, _ in wanted}, lost_share(action, wanted), "chosen")
-        if self.exact:
-            whole = self.whole(net)
-            mask = self._mask(whole, net, wanted)
-            action = whole.select(mask)
-            # a mode held at zero asks nothing, but holds all its images
-            held = [m for m, q in wanted if not q]
-            return Kept(action, {m.key: left_of(action, m) for m in held}, 0.0, (mask.tobytes(), tuple(map(str, held))))
-        return self._by_itself(net, wanted)
+        if not self.exact:
+            return self._by_itself(net, wanted)
+        whole = self.whole(net)
+        mask = whole.keeping(asked_fields(net, wanted))
+        action = whole.select(mask)
+        # a mode held at zero asks nothing, but holds all its images
+        held = [m for m, q in wanted if not q]
+        return Kept(action, {m.key: left_of(action, m) for m in held}, 0.0, (mask.tobytes(), *(m.key for m in held)))
 
     def _by_itself(self, net: Network, wanted: Sequence[tuple[Mode, float]]) -> Kept:
+        """With no wish: what keeps the request to rounding, and its zeros too."""
         whole = self._exact_already(net, wanted)
         if whole is None or len(whole) < 2:
             return _NOTHING
-        mask = self._mask(whole, net, wanted)
-        return Kept(whole.select(mask), {}, 0.0, mask.tobytes()) if mask.sum() > 1 else _NOTHING
-
-    def _mask(self, whole: Action, net: Network, wanted: Sequence[tuple[Mode, float]]) -> np.ndarray:
-        """bool [G]: the operations that keep a request; with no wish those that keep it to rounding, its zeros too."""
-        largest = max(abs(q) for _, q in wanted)
-        name = tuple(
-            (mode.key, mode.vectors.tobytes(), round(q / largest, 9)) for mode, q in wanted
-        )  # fixes the operations to choose from
-        with self._lock:
-            found = self._masks.get(name)
-        if found is not None:
-            return found
-        fields = asked_fields(net, wanted)
-        if self.exact:
-            mask = whole.keeping(fields)
-        else:
-            mask = whole.keeping(fields + [field_of(net, m.targets) for m, q in wanted if not q], (_SAME_FIELD,))
-            stiff = np.zeros(len(net.start))  # the motifs that are asked for something become stiffer
-            for mode, _ in wanted:
-                for index, vectors in mode.targets:
-                    stiff[net.rows_of(index, len(vectors))] = 1.0
-            if not (stiff[whole.bonds[mask]] == stiff).all():
-                mask = np.arange(len(whole)) == whole.identity
-        with self._lock:
-            while len(self._masks) >= _REMEMBERED:
-                self._masks.pop(next(iter(self._masks)))
-            self._masks[name] = mask
-        return mask
+        fields = asked_fields(net, wanted) + [field_of(net, m.targets) for m, q in wanted if not q]
+        mask = whole.keeping(fields, (_SAME_FIELD,))
+        stiff = np.zeros(len(net.start))  # the motifs that are asked for something become stiffer
+        for mode, _ in wanted:
+            for index, vectors in mode.targets:
+                stiff[net.rows_of(index, len(vectors))] = 1.0
+        if mask.sum() < 2 or not (stiff[whole.bonds[mask]] == stiff).all():
+            return _NOTHING
+        return Kept(whole.select(mask), {}, 0.0, mask.tobytes())
 
     def _exact_already(self, net: Network, wanted: Sequence[tuple[Mode, float]]) -> Action | None:
         """The operations that the structure has to rounding, enough of them for a request; None where looking is not
