@@ -325,7 +325,8 @@ def _named(found: Species, tag: str, members: np.ndarray, sites: int) -> Iterato
         arm = star.arms[found.arm[n]]
         which = f" ({n + 1} of {dimension})" if dimension > 1 else ""
         k = "" if star.at_zero else f"({written(arm)})"
-        what = ", uniform shift" if found.shift else ""
+        polar = found.polar[n] and not (found.shift and len(members) == sites)
+        what = (", uniform shift" if found.shift else "") + (", polar" if polar else "")
         yield CrystalMode(
             f"{place}:{tag.replace(' ', '')}:{symbol}:{found.copy}:{n + 1}",
             f"{star.point}{k} {symbol}{which}, {tag}{what}" + ("" if found.copy == 1 else f", copy {found.copy}"),
@@ -338,6 +339,6 @@ def _named(found: Species, tag: str, members: np.ndarray, sites: int) -> Iterato
             tuple(int(s) for s in members),
             found.copy,
             found.shift,
-            found.polar[n] and not (found.shift and len(members) == sites),
+            polar,
             vectors,
         )
