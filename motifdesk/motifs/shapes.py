@@ -1,8 +1,10 @@
 """Which ideal figure a motif resembles: the continuous symmetry measure.
 
 S = 100 (1 - (tr Sigma)^2), with Sigma the singular values of p^T q, p and q the ligands and the matched ideal vertices,
-both less the centroid *including the centre* and scaled to unit norm: ChemEnv's default convention, which matters for
-3- and 5-fold motifs. 0 is ideal; improper rotations are allowed, so the two hands of a figure are one shape.
+both less the centroid *including the centre* and scaled to unit norm, which matters for 3- and 5-fold motifs: what
+ChemEnv calls csm_wocs_ctwcc. (Its strategies print csm_wcs_ctwcc, which counts the centre as one more point; the two
+are one where the centre is the centroid.) 0 is ideal; improper rotations are allowed, so the two hands of a figure are
+one shape.
 """
 
 from __future__ import annotations
