@@ -181,8 +181,25 @@ def test_hydroxides_keep_their_polyhedra_and_hydrogen_is_no_centre_of_them():
     assert graph.sharing(0)["edge", "Ca"] == 6
     assert [m.name for m in graph.motifs if graph.element(m.centre) == "H"] == ["OH group (H3)", "OH group (H4)"]
     assert graph.net().symbol == "kgd"  # CdI2's layer
+    assert graph.levels()[1].sentence.startswith("2 OH, 1 CaO6 octahedron")
     lithium = find_motifs(build("Fm-3m", Lattice.cubic(4.084), ["Li", "H"], [[0, 0, 0], [0.5] * 3]))
     assert names(lithium) == {"LiH6": 4}  # a hydride ion is a ligand
+
+
+def test_no_metal_is_coordinated_by_the_hydrogen_of_an_amide():
+    # KNH2, P2_1/m: CrystalNN counts hydrogens near potassium as its neighbours
+    lattice = Lattice.monoclinic(4.586, 3.904, 6.223, 95.8)
+    where = [[0.228, 0.25, 0.295], [0.27, 0.25, 0.78], [0.36, 0.04, 0.84]]
+    graph = find_motifs(build("P2_1/m", lattice, ["K", "N", "H"], where))
+    assert any(graph.element(x.site) == "H" for x in graph.neighbours[0])
+    assert names(graph) == {"KN6": 2, "NH": 4} and graph.net().symbol == "pcu"  # distorted rock salt
+    assert Counter(f.name for f in graph.fragments()) == {"amide": 2}
+
+
+def test_smallest_rings_are_counted_in_the_level_of_the_net():
+    assert "smallest rings in the cell: 2 6-rings" in find_motifs(graphite()).levels()[3].items
+    diamond = find_motifs(read("Si.cif", cell="primitive")).levels()[3]
+    assert "smallest rings in the cell: 4 6-rings" in diamond.items
 
 
 def test_every_atom_of_a_hybrid_is_in_a_motif():

@@ -41,7 +41,8 @@ class Ligand(NamedTuple):
 class Motif:
     """A centre and its ligands.
 
-    index: position in ``graph.motifs``. centre: site. formula: centre first ("IrO6"). shape, symbol: nearest ideal
+    index: position in ``graph.motifs``. centre: site. formula: centre first ("IrO6"; "OH" where the centre is the
+    hydrogen of an atom that a metal is bonded to). shape, symbol: nearest ideal
     figure and its ChemEnv symbol ("octahedron", "O:6"). csm: continuous symmetry measure against it, 0 (ideal) to 100,
     ChemEnv's convention (centroid including the centre); None where no ideal figure of that coordination is known.
     orbit: index into ``graph.orbits``. name: for people ("IrO6 octahedron (Ir8)").

@@ -11,10 +11,15 @@ import numpy as np
 
 from .assembly import assemble
 from .covalent import NON_METALS, Fragment, covalent_sets, fragments_of
+from .crystalnn import neighbour_sets
 from .graph import Image, Ligand, Link, Motif, MotifGraph, Unit
 from .lattices import components
+from .molecules import named
+from .neighbours import NeighbourList
 from .net import Net, Node, make_net
 from .sharing import bond_links, plural, shared_ligands, units
+
+_NON_METAL_NUMBERS = frozenset((1, 5, 6, 7, 8, 9, 15, 16, 17, 34, 35, 53))
 
 if TYPE_CHECKING:
     from motifdesk.structures.arrays import AtomArrays
@@ -47,15 +52,11 @@ def regrouped(graph: MotifGraph, arrays: AtomArrays, source: Sequence[int]) -> M
 
     source: for each site the site it is a symmetry image of.
     """
+    present = set(arrays.numbers.tolist())
+    metals_or_mixed = not present <= _NON_METAL_NUMBERS
+    if metals_or_mixed and 1 not in present and (6 not in present or graph.kind == "elements") or present <= {5, 6}:
+        return graph  # the common case: nothing here is bonded to hydrogen or organic carbon
     symbols = plain([graph.element(k) for k in range(len(arrays))])
-    kinds = set(symbols)
-    if (
-        "H" not in kinds
-        and ("C" not in kinds or graph.kind == "elements")
-        and not kinds <= NON_METALS
-        or kinds <= {"C", "B"}
-    ):
-        return graph
     sets = covalent_sets(graph.structure, symbols)
     bonded = [k for k, s in enumerate(symbols) if s == "H" and sets[k]]
     # hydride ions (LiBH4, alanates) are ligands of their centres already
@@ -72,8 +73,10 @@ def regrouped(graph: MotifGraph, arrays: AtomArrays, source: Sequence[int]) -> M
     kept = [m for m in graph.motifs if m.centre not in inside]
     if graph.kind == "elements":  # no oxidation states are known: the metals are the centres
         kept = [m for m in kept if m.centre in metals]
+    protons = {k for k in bonded if graph.oxidation[k] > 0}
     held = {m.centre: m.ligands for m in kept}
-    ligands = {x.site for m in kept for x in m.ligands}
+    held |= _without(protons, [m.centre for m in kept if any(x.site in protons for x in m.ligands)], arrays, graph)
+    ligands = {x.site for near in held.values() for x in near}
     for k in sorted(inside):
         if symbols[k] != "H" and k not in ligands:
             held[k] = sets[k]
@@ -93,6 +96,29 @@ def regrouped(graph: MotifGraph, arrays: AtomArrays, source: Sequence[int]) -> M
     return replace(
         graph, motifs=motifs, orbits=orbits, links=links, units=whole + molecules, kind="ionic", bonded=bonds
     )
+
+
+def _without(
+    protons: set[int], centres: list[int], arrays: AtomArrays, graph: MotifGraph
+) -> dict[int, tuple[Ligand, ...]]:
+    """CrystalNN's neighbours of some centres with the hydrogens of OH, NH, ... left out of the crystal: near as they
+    may be, a metal is coordinated by the atoms that carry them."""
+    if not centres or arrays.cell is None:
+        return {}
+    rest = [k for k in range(len(arrays)) if k not in protons]
+    place = {k: n for n, k in enumerate(rest)}
+    found = neighbour_sets(
+        NeighbourList(arrays.cell, arrays.fractional[rest]),
+        [graph.element(k) for k in rest],
+        [graph.oxidation[k] for k in rest],
+        [place[k] for k in centres],
+    )
+    out = {}
+    for n, centre in enumerate(centres):
+        taken = range(found.start[n], found.start[n + 1])
+        images = [found.images[t].tolist() for t in taken]
+        out[centre] = tuple(Ligand(rest[found.sites[t]], (i, j, k)) for t, (i, j, k) in zip(taken, images, strict=True))
+    return out
 
 
 def _inside(symbols: Sequence[str], sets: Sequence[Sequence[Ligand]]) -> set[int]:
@@ -131,7 +157,7 @@ def _grouped(motif: Motif, symbols: Sequence[str]) -> Motif:
     if symbols[motif.centre] != "H":
         return motif
     heavy = "".join(sorted({symbols[x.site] for x in motif.ligands}))
-    return replace(motif, shape="hydrogen", name=f"{heavy}H group (H{motif.centre})")
+    return replace(motif, formula=f"{heavy}H", shape="group", name=f"{heavy}H group (H{motif.centre})")
 
 
 def _molecular(
@@ -141,6 +167,7 @@ def _molecular(
     centres = heavy or list(range(len(symbols)))
     held = tuple(tuple(x for x in near if symbols[x.site] == "H") for near in sets) if heavy else sets
     motifs, orbits = assemble(arrays, symbols, centres, held, list(source))
+    motifs = tuple(named(m, symbols) for m in motifs)
     links = bond_links(motifs, sets)
     note = "made of molecules: bonds are nearer than the covalent radii + 0.4 A; `neighbours` are CrystalNN's"
     notes = (*(n for n in graph.notes if "no neighbour in reach" not in n), note)

@@ -64,7 +64,7 @@ def told_kind(graph: MotifGraph, formula: str, shape: str, count: int) -> str:
     centre = graph.element(motif.centre)
     if shape == "isolated":
         return formula if graph.kind == "molecule" and len(graph.motifs) > 1 else f"isolated {formula}"
-    if graph.kind == "molecule" and around <= {"H", "D", "T"} or shape in ("single neighbor", "hydrogen"):
+    if graph.kind == "molecule" and around <= {"H", "D", "T"} or shape in ("group", "single neighbor"):
         return formula
     if around == {centre}:  # "CuCu12" reads badly
         return f"{centre} with {len(motif.ligands)} neighbours ({shape})"
@@ -118,6 +118,10 @@ def _net(graph: MotifGraph) -> Level:
     for members in net.kinds[:6]:
         sequence = ", ".join(map(str, net.coordination_sequence(members[0], 6)))
         items.append(f"{len(members)} \u00d7 {net.nodes[members[0]].label}: {sequence}; {net.point_symbol(members[0])}")
+    if net.dimensionality and len(net) <= 40 and max(map(len, net.adjacency)) <= 6:
+        rings = Counter(map(len, net.rings()))
+        told = ", ".join(f"{n} {size}-rings" for size, n in sorted(rings.items()))
+        items.append(f"smallest rings in the cell: {told or 'none'}")
     return Level("net", len(net), sentence, tuple(items))
 
 

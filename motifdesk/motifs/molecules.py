@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from .assembly import CLOSEST, assemble, refuse_overlap, symbol_of
 from .crystalnn import default_radius
 from .cycles import cycle_basis
-from .graph import Image, Ligand, MotifGraph, Unit
+from .graph import Image, Ligand, Motif, MotifGraph, Unit
 from .sharing import bond_links
 
 
@@ -36,11 +37,21 @@ def molecule_motifs(structure: Any, arrays: Any) -> MotifGraph:
     else:
         held = [[x for x in near if symbols[x.site] == "H"] for near in sets]
     motifs, orbits = assemble(arrays, symbols, centres, tuple(map(tuple, held)), list(range(len(symbols))))
+    motifs = tuple(named(m, symbols) for m in motifs)
     frozen = tuple(tuple(x) for x in sets)
     links = bond_links(motifs, frozen)
     notes = () if len(pairs) else ("no two atoms are bonded: every atom stands alone",)
     found = ring_units(pairs, symbols) if len(pairs) >= 3 else ()
     return MotifGraph(structure, motifs, links, orbits, found, frozen, (0.0,) * len(symbols), "molecule", 0.0, notes)
+
+
+def named(motif: Motif, symbols: Sequence[str]) -> Motif:
+    """Heavy atoms with hydrogens as groups: "CH3 group (C0)" says more than the figure of three hydrogens."""
+    if not motif.ligands or any(symbols[x.site] not in ("H", "D", "T") for x in motif.ligands):
+        return motif
+    if symbols[motif.centre] in ("H", "D", "T"):
+        return motif
+    return replace(motif, name=f"{motif.formula} group ({symbols[motif.centre]}{motif.centre})")
 
 
 def ring_units(bonds: np.ndarray, symbols: Sequence[str]) -> tuple[Unit, ...]:

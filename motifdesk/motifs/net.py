@@ -25,11 +25,13 @@ _SHELLS = 64
 @dataclass(frozen=True)
 class Node:
     """A node of a net. label: for people ("Si", "O", "C2O4"). site: the atom at its heart, -1 where there is no one
-    atom. motif: index in ``graph.motifs``, -1 where the node is no motif (a ligand atom, a linker)."""
+    atom. motif: index in ``graph.motifs``, -1 where the node is no motif (a ligand atom, a linker). orbit: nodes of one
+    orbit (0 or more) are known to be symmetric images of each other."""
 
     label: str
     site: int = -1
     motif: int = -1
+    orbit: int = -1
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,17 +250,23 @@ class Net:
             return "no links"
         if self.dimensionality == 1 and {len(x) for x in self.adjacency} == {2}:
             return "simple chain"
-        kinds = Counter(self.point_symbol(members[0], 12) or "-" for members in self.kinds for _ in members)
+        kinds: Counter[str] = Counter()
+        for members in self.kinds:
+            kinds[self.point_symbol(members[0], 12) or "-"] += len(members)
         divisor = int(np.gcd.reduce(list(kinds.values())))
         told = [(symbol, n // divisor) for symbol, n in sorted(kinds.items(), key=lambda x: (len(x[0]), x[0]))[:6]]
         return "".join(f"{{{symbol}}}" + (str(n) if n > 1 else "") for symbol, n in told)
 
     @cached_property
     def kinds(self) -> tuple[tuple[int, ...], ...]:
-        """Nodes grouped by label, coordination sequence (10 shells): the kinds of node that topology tells apart."""
+        """Nodes grouped by label and coordination sequence (6 shells): the kinds of node that topology tells apart."""
         found: dict[tuple, list[int]] = {}
+        known: dict[int, tuple[int, ...]] = {}
         for k, node in enumerate(self.nodes):
-            found.setdefault((node.label, self._sequence(k, 10)), []).append(k)
+            sequence = known.get(node.orbit) or self._sequence(k, 6)
+            if node.orbit >= 0:
+                known[node.orbit] = sequence
+            found.setdefault((node.label, sequence), []).append(k)
         return tuple(tuple(x) for x in found.values())
 
     def rings(self, largest: int = 12) -> tuple[tuple[Place, ...], ...]:

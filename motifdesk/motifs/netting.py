@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from motifdesk.structures.errors import MotifError
 
+from .covalent import NON_METALS
 from .graph import Image, Motif
 from .net import Net, Node, make_net
 
@@ -43,7 +44,8 @@ def net_of(graph: MotifGraph, centre: str | Iterable[str] | None = None, via: st
 
 
 def _of_linker(graph: MotifGraph, motif: Motif) -> bool:
-    return graph.element(motif.centre) == "C" or any(graph.element(x.site) == "H" for x in motif.ligands)
+    element = graph.element(motif.centre)
+    return element == "C" or (element in NON_METALS and any(graph.element(x.site) == "H" for x in motif.ligands))
 
 
 def _via(via: str | Iterable[str] | None, bonded: bool) -> tuple[str, ...]:
@@ -84,7 +86,7 @@ def _strength(graph: MotifGraph, element: str) -> float:
 
 def _build(graph: MotifGraph, motifs: Sequence[Motif], kinds: tuple[str, ...]) -> Net:
     place = {m.index: k for k, m in enumerate(motifs)}
-    nodes = [Node(graph.element(m.centre), m.centre, m.index) for m in motifs]
+    nodes = [Node(graph.element(m.centre), m.centre, m.index, m.orbit) for m in motifs]
     who = " and ".join(sorted({m.formula for m in motifs})[:3]) or "no motif"
     if kinds != ("ligands",):
         edges = [

@@ -128,6 +128,7 @@ def plural(shapes: Iterable[str]) -> str:
         return "groups"
     if shape in ("angular", "linear", "t-shaped", "triangular non-coplanar", "square non-coplanar"):
         return f"{shape} groups"
-    head, bracket, tail = shape.partition(" (")
+    shape = shape.partition(" - ")[0]  # ChemEnv's variants: "dodecahedron with triangular faces - p2345 plane ..."
+    head, joint, tail = shape.partition(" with ") if " with " in shape else shape.partition(" (")
     head = head[:-2] + "a" if head.endswith("hedron") else head + "s"
-    return head + bracket + tail
+    return head + joint + tail
