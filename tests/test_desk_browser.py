@@ -300,7 +300,7 @@ def test_the_motif_graph_is_drawn_in_the_theme_of_the_page_and_told_in_levels(st
     levels = panel.locator(".md-net-levels b").all_text_contents()
     assert levels == ["atoms", "motifs", "units", "net", "structure"]
     assert "ths" in panel.locator(".md-net-levels").inner_text(), "hyperhoneycomb"
-    ink = "() => document.querySelector('.md-net-picture svg text').getAttribute('fill')"
+    ink = "() => document.querySelector('.md-net-picture').innerHTML"
     light = story.page.evaluate(ink)
     # a picture is let in shape by shape: nothing in it can run or load
     unsafe = (

@@ -24,10 +24,13 @@ class Outlook:
         self.session = session
         self._show = show
         self._loop = Latest(self._work, "motifdesk-outlook")
+        self._asked = False
 
     def ask(self, state: State | None) -> None:
         """Work out the handles of `state`; None stops what is under way."""
-        self._loop.put(state)
+        if state is not None or self._asked:  # once is enough: a held slider must not wake the thread at every move
+            self._asked = state is not None
+            self._loop.put(state)
 
     def settle(self, timeout: float = 60.0) -> bool:
         """Wait until the handles asked for last are known."""
