@@ -350,6 +350,29 @@ def test_the_supercell_keeps_species_properties_and_says_where_sites_come_from()
     np.testing.assert_allclose(delta, np.rint(delta), atol=1e-9)
 
 
+def test_a_parent_written_as_its_own_supercell_has_the_same_modes(doubled):
+    def content(modes):
+        return sorted((m.point, m.irrep, m.component, modes.subgroup(m).number, m.polar, m.copy) for m in modes)
+
+    big = crystal_modes(cubic_perovskite() * (2, 2, 2))
+    assert content(big) == content(doubled)
+    left_handed = crystal_modes(cubic_perovskite(), [[0, 2, 0], [2, 0, 0], [0, 0, 2]])
+    assert content(left_handed) == content(doubled)
+    long = crystal_modes(cubic_perovskite() * (7, 1, 1))  # 1/7 is no fraction of the tables
+    np.testing.assert_allclose(long.basis @ long.basis.T, np.eye(105), atol=1e-10)
+    assert len({m.wavevector for m in long}) == 4
+
+
+def test_modes_of_a_parent_with_rounded_coordinates_are_those_of_the_exact_one(doubled):
+    rng = np.random.default_rng(2)
+    rough = cubic_perovskite()
+    arrays = to_arrays(rough)
+    noisy = AtomArrays(arrays.numbers, arrays.positions + rng.uniform(-1e-4, 1e-4, (5, 3)), arrays.cell)
+    modes = crystal_modes(noisy, (2, 2, 2))
+    assert [m.key for m in modes] == [m.key for m in doubled]
+    np.testing.assert_allclose(modes.basis, doubled.basis, atol=1e-6)
+
+
 @given(st.data())
 @settings(max_examples=12, deadline=None)
 def test_the_content_does_not_hang_on_how_the_crystal_is_written_down(data):

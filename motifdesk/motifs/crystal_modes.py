@@ -14,6 +14,7 @@ I4/mcm (140) within 0.001 A
 from __future__ import annotations
 
 import math
+import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -253,7 +254,8 @@ def crystal_modes(
     Parameters
     ----------
     structure
-        the undistorted parent (Structure, ase.Atoms or AtomArrays).
+        the undistorted parent (Structure, ase.Atoms or AtomArrays), best in its primitive or conventional cell: a cell
+        that is itself an uneven supercell keeps fewer operations, and modes are sorted by those.
     supercell
         three whole numbers or an integer matrix [3, 3], rows the supercell's vectors in those of `structure`. Modes are
         sorted by the operations that keep its lattice: all of them for (2, 2, 2), those of the tetragonal subgroup for
@@ -279,6 +281,7 @@ def crystal_modes(
 
 _CACHE: OrderedDict[tuple, tuple[Supercell, tuple[CrystalMode, ...]]] = OrderedDict()
 _KEPT = 8
+_LOCK = threading.Lock()
 
 
 def _cached(arrays: AtomArrays, matrix: Any, tolerance: float) -> tuple[Supercell, tuple[CrystalMode, ...]]:
@@ -296,13 +299,16 @@ def _cached(arrays: AtomArrays, matrix: Any, tolerance: float) -> tuple[Supercel
         )
     except (TypeError, ValueError):
         raise StructureError(f"{matrix!r} is no supercell", remedy="give three whole numbers") from None
-    if key not in _CACHE:
+    with _LOCK:
+        found = _CACHE.pop(key, None)
+    if found is None:
         cell = supercell_of(arrays, matrix, tolerance)
-        _CACHE[key] = cell, tuple(_modes(cell))
+        found = cell, tuple(_modes(cell))
+    with _LOCK:
+        _CACHE[key] = found  # last used, last thrown out
         while len(_CACHE) > _KEPT:
             _CACHE.popitem(last=False)
-    _CACHE.move_to_end(key)
-    return _CACHE[key]
+    return found
 
 
 def _modes(cell: Supercell) -> Iterator[CrystalMode]:

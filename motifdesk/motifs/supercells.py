@@ -211,9 +211,9 @@ def supercell_of(structure: Any, matrix: Any, tolerance: float, largest: int = L
     shifts = np.array(found.operations.translations, dtype=float).reshape(-1, 3)
     lattice = np.asarray(arrays.cell)
     pure = (rotations == np.eye(3, dtype=int)).all(axis=(1, 2))
-    centrings = _wrapped(shifts[pure])
-    centrings = centrings[np.lexsort(np.round(centrings, 4).T[::-1])]
-    share = len(centrings)
+    share = int(pure.sum())  # a translation is a whole number of shares: exact, whatever the search found
+    centrings = (np.rint(shifts[pure] * share).astype(np.int64) % share) / share
+    centrings = centrings[np.lexsort(centrings.T[::-1])]
     primitive = hermite(np.vstack([np.rint(centrings * share).astype(int), share * np.eye(3, dtype=int)])) / share
     standard = np.array(found.std_linear, dtype=float)
     origin = np.array(found.std_origin_shift, dtype=float)
