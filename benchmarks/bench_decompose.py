@@ -174,7 +174,8 @@ def _class(error: Exception) -> str:
     text = str(error)
     for word, name in (
         ("different compositions", "the file pairs different compositions"),
-        ("no common cell", "strain above 0.3"),
+        ("no common cell", "strain above the limit"),
+        ("lie on one site", "the file has two atoms on one site"),
         ("sites in the supercell", "supercell above 256 sites"),
     ):
         if word in text:

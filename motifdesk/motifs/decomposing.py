@@ -247,7 +247,7 @@ def decompose(
     *,
     supercell: Any = None,
     tolerance: float = 0.01,
-    max_strain: float = 0.3,
+    max_strain: float = 0.7,
     mirror: bool = False,
     seconds: float = 60.0,
 ) -> Decomposition:

@@ -178,7 +178,7 @@ def match_structures(
     child: Any,
     *,
     supercell: Any = None,
-    max_strain: float = 0.3,
+    max_strain: float = 0.7,
     max_displacement: float | None = None,
     mirror: bool = False,
     tolerance: float = 0.01,
