@@ -338,6 +338,13 @@ def test_keys_resolve_and_orbits_can_be_chosen(doubled):
     assert len(crystal_modes(cubic_perovskite(), (2, 2, 2), sites=["Ti", "O"])) == 96
 
 
+def test_the_table_of_modes_has_a_row_for_each_irrep_with_its_space_group(doubled):
+    table = doubled._repr_html_()
+    assert table.count("<tr>") == 33
+    assert "<td>R (1/2,1/2,1/2)</td><td>T1g</td>" in table and "<td>I4/mcm</td>" in table
+    assert repr(doubled) == "CrystalModes(O3SrTi, Pm-3m: 120 modes of 40 sites at GM, X, M, R)"
+
+
 def test_the_supercell_keeps_species_properties_and_says_where_sites_come_from():
     parent = cubic_perovskite().add_oxidation_state_by_element({"Sr": 2, "Ti": 4, "O": -2})
     parent.add_site_property("tag", list(range(5)))

@@ -13,6 +13,7 @@ I4/mcm (140) within 0.001 A
 
 from __future__ import annotations
 
+import html
 import math
 import threading
 from collections import OrderedDict
@@ -33,6 +34,8 @@ from .network import one_thread
 from .springs import springs
 from .supercells import Supercell, supercell_of
 from .wavevectors import written
+
+_ROWS = 80  # of the table a notebook shows
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,24 @@ class CrystalModes(Sequence[CrystalMode]):
         formula = self.operations.parent.formula
         return (
             f"CrystalModes({formula}, {self.group.symbol}: {len(self)} modes of {len(self.operations)} sites at {told})"
+        )
+
+    def _repr_html_(self) -> str:
+        """One row for each irrep of each orbit, with the space group its first component leads to."""
+        first = [m for m in self._modes if m.component == 1]
+        rows = []
+        for m in first[:_ROWS]:
+            k = f"{m.point or ''} ({written(np.array(m.wavevector))})"
+            name = m.irrep.split(" ", 1)[1] + (f", copy {m.copy}" if m.copy > 1 else "")
+            what = "uniform shift" if m.shift else ("polar" if m.polar else "")
+            cells = (k, name, m.orbit, str(m.dimension), self.subgroup(m).symbol, what)
+            rows.append("<tr>" + "".join(f"<td>{html.escape(text)}</td>" for text in cells) + "</tr>")
+        titles = ("wavevector", "irrep", "sites", "components", "first component alone leads to", "")
+        head = "".join(f"<th>{title}</th>" for title in titles)
+        more = f"<p>{len(first) - _ROWS} more</p>" if len(first) > _ROWS else ""
+        return (
+            f"<div><p><code>{html.escape(repr(self))}</code></p><table><thead><tr>{head}</tr></thead>"
+            f"<tbody>{''.join(rows)}</tbody></table>{more}</div>"
         )
 
     def mode(self, mode: CrystalMode | str) -> CrystalMode:
