@@ -37,6 +37,8 @@ _HOME = {
     "Desk": "motifdesk.desk",
     "assert_equivariant": "motifdesk.networks.testing",
     "assert_corners_shared": "motifdesk.motifs.testing",
+    "assert_motifs_rigid": "motifdesk.motifs.testing",
+    "assert_symmetry_kept": "motifdesk.motifs.testing",
     "assert_roundtrip": "motifdesk.structures.testing",
 }
 
@@ -53,6 +55,8 @@ if TYPE_CHECKING:  # the same table for type checkers and editors
     from motifdesk.motifs import find_motifs as find_motifs
     from motifdesk.motifs import morph as morph
     from motifdesk.motifs.testing import assert_corners_shared as assert_corners_shared
+    from motifdesk.motifs.testing import assert_motifs_rigid as assert_motifs_rigid
+    from motifdesk.motifs.testing import assert_symmetry_kept as assert_symmetry_kept
     from motifdesk.networks.testing import assert_equivariant as assert_equivariant
     from motifdesk.session import Session as Session
     from motifdesk.structures import read as read

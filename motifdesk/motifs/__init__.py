@@ -6,15 +6,20 @@
 >>> distorted = distort(structure, {modes[0]: 0.05}, graph=graph)
 """
 
+from .characters import characters
+from .costs import MotifCost
+from .crystal_characters import motif_shares
 from .crystal_modes import CrystalMode, CrystalModes, crystal_modes
 from .decomposing import Decomposition, decompose
 from .distorting import Distorted, Distorter, distort
 from .finding import find_motifs
 from .graph import Ligand, Link, Motif, MotifGraph, Unit
+from .isotropy import directions, subgroup_of
 from .matching import StructureMatch, match_structures
 from .measure import Contact, Measures, measure_motif, shortest_contact
 from .modes import Mode, distortion_modes, mode_by_key
 from .morphing import Morph, morph
+from .subgroups import Operations, operations_of, request_group
 from .valence import bond_valence_sums
 
 __all__ = [
@@ -28,14 +33,18 @@ __all__ = [
     "Link",
     "Measures",
     "Mode",
-    "Motif",
     "Morph",
+    "Motif",
+    "MotifCost",
     "MotifGraph",
+    "Operations",
     "StructureMatch",
     "Unit",
     "bond_valence_sums",
+    "characters",
     "crystal_modes",
     "decompose",
+    "directions",
     "distort",
     "distortion_modes",
     "find_motifs",
@@ -43,5 +52,9 @@ __all__ = [
     "measure_motif",
     "mode_by_key",
     "morph",
+    "motif_shares",
+    "operations_of",
+    "request_group",
     "shortest_contact",
+    "subgroup_of",
 ]
