@@ -258,3 +258,10 @@ def test_nets_without_links_and_simple_chains_are_told():
     assert chain.symbol == "simple chain" and chain.point_symbol(0) == "*" and chain.simplified() is chain
     ladder = make_net([Node("X"), Node("X")], [(0, 0, (1, 0, 0)), (1, 1, (1, 0, 0)), (0, 1, (0, 0, 0))])
     assert ladder.dimensionality == 1 and ladder.ring_sizes(0) == (4, 4)
+
+
+def test_large_nets_without_symmetry_get_a_short_symbol():
+    rng = np.random.default_rng(2)
+    net = random_net(rng, 60, 110)
+    assert net.symbol == f"{len(net.kinds)} kinds of node" and len(net.kinds) > 40
+    assert find_motifs(CRYSTALS["quartz"]() * (2, 2, 2)).net().symbol == "qtz"

@@ -265,9 +265,17 @@ class MotifGraph:
         ------
         MotifError: a centre or a kind that is not there.
         """
+        if centre is None and via is None:
+            return self._net
         from .netting import net_of
 
         return net_of(self, centre, via)
+
+    @cached_property
+    def _net(self) -> Net:
+        from .netting import net_of
+
+        return net_of(self)
 
     def fragments(self) -> tuple[Fragment, ...]:
         """Molecules, molecular ions, linkers and covalent chains or sheets, each with its groups (CH3, carboxylate) and

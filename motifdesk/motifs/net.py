@@ -20,6 +20,7 @@ from .lattices import RowLattice, components
 
 _LARGEST = 14
 _SHELLS = 64
+_KINDS_TOLD = 40
 
 
 @dataclass(frozen=True)
@@ -111,18 +112,14 @@ class Net:
 
     def _sequence(self, start: int, shells: int) -> tuple[int, ...]:
         """Shell k + 1 is the neighbours of shell k that are neither in it nor in shell k - 1; places as int64 keys."""
-        n, reach = len(self.nodes), 1 + max((abs(x) for *_, i in self.edges for x in i), default=0)
+        n, reach = len(self.nodes), 1 + int(np.abs(self._flat[3]).max(initial=0))
         width = 2 * shells * reach + 3
         if n * width**3 >= 2**62:  # images of astronomic size: a cell so skewed that keys would not fit
             return self._sequence_by_sets(start, shells)
         strides = np.array([n * width * width, n * width, n], dtype=np.int64)
-        degree = np.array([len(x) for x in self.adjacency], dtype=np.int64)
-        first = np.concatenate([[0], np.cumsum(degree)])
+        degree, first, change, images = self._flat
         # key(place) = node + image . strides; a step from node a adds (b - a) + image . strides
-        step = np.array(
-            [b - a + int(np.dot(image, strides)) for a, near in enumerate(self.adjacency) for b, *image in near],
-            dtype=np.int64,
-        )
+        step = change + images @ strides
         home = int(strides.sum()) * (width // 2)
         before: np.ndarray = np.zeros(0, dtype=np.int64)
         now: np.ndarray = np.array([start + home], dtype=np.int64)
@@ -136,6 +133,14 @@ class Net:
             before, now = now, found
             out.append(len(now))
         return tuple(out)
+
+    @cached_property
+    def _flat(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Neighbours of all nodes after each other: how many, where each node's begin, b - a, images [L, 3]."""
+        degree = np.array([len(x) for x in self.adjacency], dtype=np.int64)
+        first = np.concatenate([[0], np.cumsum(degree)])
+        ends = np.array([place for near in self.adjacency for place in near], dtype=np.int64).reshape(-1, 4)
+        return degree, first, ends[:, 0] - np.repeat(np.arange(len(degree)), degree), ends[:, 1:]
 
     def _sequence_by_sets(self, start: int, shells: int) -> tuple[int, ...]:
         before: set[Place] = set()
@@ -250,6 +255,8 @@ class Net:
             return "no links"
         if self.dimensionality == 1 and {len(x) for x in self.adjacency} == {2}:
             return "simple chain"
+        if len(self.kinds) > _KINDS_TOLD:
+            return f"{len(self.kinds)} kinds of node"
         kinds: Counter[str] = Counter()
         for members in self.kinds:
             kinds[self.point_symbol(members[0], 12) or "-"] += len(members)

@@ -152,9 +152,12 @@ TABLE: dict[str, tuple[int, frozenset[tuple[tuple[int, ...], str]]]] = {
 
 def recognise(net: Net) -> str | None:
     """The symbol of a net of the table, or None."""
-    kinds = {net._sequence(members[0], 10): members[0] for members in net.kinds}
-    if any(sequence not in _SEQUENCES for sequence in kinds):
-        return None
+    kinds = {}
+    for members in net.kinds:
+        sequence = net._sequence(members[0], 10)
+        if sequence not in _SEQUENCES:
+            return None
+        kinds[sequence] = members[0]
     dimensionality = net.dimensionality
     for name, (rank, wanted) in TABLE.items():
         if rank == dimensionality and {sequence for sequence, _ in wanted} == set(kinds):
