@@ -107,6 +107,15 @@ def test_tetragonal_barium_titanate_keeps_its_axes_and_moves_along_c():
     )
 
 
+def test_the_cost_weighs_displacements_against_strain():
+    parent, child = read("BaTiO3-cubic.cif"), read("BaTiO3-tetragonal.cif")
+    match = match_structures(parent, child)
+    squares = (match.child_displacements**2).sum(axis=1)
+    spacing = (parent.volume * child.volume / 25) ** (1 / 6)
+    strain = float((match.log_strain**2).sum())
+    assert match.score == pytest.approx(squares.mean() + squares.max() / 4 + spacing**2 * strain, abs=1e-9)
+
+
 def test_a_parent_in_its_conventional_cell_and_a_repeated_child_match_alike():
     parent, child = read("BaTiO3-cubic.cif"), read("BaTiO3-tetragonal.cif")
     doubled = child.copy()
@@ -140,6 +149,7 @@ def test_a_wanted_supercell_is_used_and_one_that_cannot_hold_the_child_is_refuse
     np.testing.assert_array_equal(match.matrix, 2 * np.eye(3))
     assert len(match) == 40
     assert_describes_the_child(match, child)
+    assert_is_a_supercell_of_the_parent(match)
     orthorhombic = match_structures(parent, read("BaTiO3-orthorhombic.cif", cell="primitive"), supercell=(2, 2, 2))
     assert len(orthorhombic) == 40
     with pytest.raises(MotifError, match="does not contain the child's cell"):
