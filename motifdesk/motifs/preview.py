@@ -6,8 +6,8 @@ longer of (the longest bond the motif had, its mean bond now) and has moved away
 nearer than that length and has come 5 % closer.
 
 How good it is, against `find_motifs` on 60 crystals of MP-20 with every atom displaced at random by 0.05 to 0.3 A
-(normal, each coordinate): four motifs of five are flagged rightly as changed or not. Of the motifs it flags 65 % (ionic)
-and 90 % (metals, elements) have changed; of those that have it flags 69 % and 66 %.
+(normal, each coordinate): four motifs of five are flagged rightly as changed or not. Of the motifs it flags 65 %
+(ionic) and 90 % (metals, elements) have changed; of those that have it flags 69 % and 66 %.
 """
 
 from __future__ import annotations
