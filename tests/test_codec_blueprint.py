@@ -216,3 +216,17 @@ def test_forged_blueprints_are_told_and_never_give_a_wrong_structure(codec):
     root[0, SYMMETRY.start : SYMMETRY.start + 16] = [225, 1, 0, 0, 0, 1, 0, 0, 0, 1, 8, 3, 1, 22, 1, 1]
     made = codec.decode(root, proposals=("symmetry",), max_seconds=3.0)[0]
     assert not made.converged
+
+
+def test_one_atom_and_two_hundred_atoms_decode_in_the_time_given(codec):
+    copper = AtomArrays(np.array([29]), np.zeros((1, 3)), np.array([[0, 1.8, 1.8], [1.8, 0, 1.8], [1.8, 1.8, 0]]))
+    one = codec.decode(codec.encode(copper), max_seconds=None)[0]
+    assert one.converged and len(one.structure) == 1
+    grid = np.stack(np.meshgrid(*[range(k) for k in (5, 8, 5)], indexing="ij"), -1).reshape(-1, 3)
+    big = AtomArrays(np.full(200, 29), grid @ copper.cell, np.diag([5, 8, 5]) @ copper.cell)
+    many = codec.decode(codec.encode(big), max_seconds=5.0)[0]  # two hundred primitive cells: nothing to search
+    assert many.converged and len(many.structure) == 200 and many.source.startswith("symmetry")
+    rng = np.random.default_rng(0)
+    glass = AtomArrays(big.numbers, big.positions + rng.normal(scale=0.3, size=(200, 3)), big.cell)
+    lost = codec.decode(codec.encode(glass), proposals=("symmetry",), max_seconds=1.0)[0]
+    assert not lost.converged

@@ -64,9 +64,13 @@ class Search:
         self.pending: list[tuple[float, np.ndarray, np.ndarray | None, str]] = []
 
     @property
+    def late(self) -> bool:
+        """The time is up."""
+        return self.max_seconds is not None and time.perf_counter() - self.started > self.max_seconds
+
+    @property
     def done(self) -> bool:
-        late = self.max_seconds is not None and time.perf_counter() - self.started > self.max_seconds
-        return self.best.residual <= SOLVED or (self.best.residual <= CONVERGED and self.spare <= 0) or late
+        return self.best.residual <= SOLVED or (self.best.residual <= CONVERGED and self.spare <= 0) or self.late
 
     def run(self, starts: Proposals, stage: str, steps: int) -> None:
         """Refine a batch of starts for a few steps; finish what looks promising, remember the rest."""
@@ -135,7 +139,7 @@ class Search:
             return
         if self.best.residual <= CONVERGED:
             self.spare -= 1
-        made, tried = blueprint.round()
+        made, tried = blueprint.round(lambda: self.late)
         self.tried += tried
         source = blueprint.source
         for t, residual in made[:finish]:

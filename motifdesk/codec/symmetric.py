@@ -8,6 +8,7 @@ free: the blueprint holds within 0.03 Angstrom, the code is exact.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -88,12 +89,7 @@ class BlueprintSearch:
         """The best ends so far with one to three orbits placed anew, or the places of two elements exchanged [M, P]."""
         o = self.orbits
         loose = [c for c, span in enumerate(o.span) if span.stop > span.start]
-        letters = [letter for _, letter, count in self.blueprint.sites for _ in range(count)]
-        pairs = [
-            (a, b)
-            for a, b in itertools.combinations(loose, 2)
-            if letters[a] == letters[b] and o.numbers[o.first[a]] != o.numbers[o.first[b]]
-        ]
+        pairs = self._exchangeable(loose)
         made = []
         for _ in range(_GROUPS):
             base = self.ends[int(len(self.ends) * self.rng.random() ** 2)][1].copy()
@@ -107,6 +103,21 @@ class BlueprintSearch:
             moving = self.rng.permutation(loose)[: int(self.rng.integers(1, 4))].tolist()
             made.append(self._random(trials // _GROUPS, base, moving))
         return np.concatenate(made)
+
+    def _exchangeable(self, loose: list[int]) -> list[tuple[int, int]]:
+        """Pairs of orbits whose free coordinates mean the same and that differ by element or letter.
+
+        Exchanged, they are the same places with other species, or another stacking of the same layers.
+        """
+        o = self.orbits
+        letters = [letter for _, letter, count in self.blueprint.sites for _ in range(count)]
+        found = []
+        for a, b in itertools.combinations(loose, 2):
+            first, second = (o.linear[o.first[c]][:, o.span[c]] for c in (a, b))
+            other = (letters[a], o.numbers[o.first[a]]) != (letters[b], o.numbers[o.first[b]])
+            if other and first.shape == second.shape and np.allclose(first, second):
+                found.append((a, b))
+        return found
 
     def _random(self, trials: int, base: np.ndarray | None = None, moving: list[int] | None = None) -> np.ndarray:
         """Free coordinates [M, P], orbit by orbit where there is room (the best of six places).
@@ -145,7 +156,9 @@ class BlueprintSearch:
             placed += rows.tolist()
         return t
 
-    def refine(self, t: np.ndarray, steps: int = 14, tolerance: float = 1e-7) -> tuple[np.ndarray, np.ndarray]:
+    def refine(
+        self, t: np.ndarray, steps: int = 14, tolerance: float = 1e-7, late: Callable[[], bool] = lambda: False
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Levenberg-Marquardt over the free coordinates: (t [B, P], residual [B]), best first."""
         x = torch.from_numpy(t).to(self.map.device, torch.float64)
         code, slope, barrier, terms = self.map(x, jacobian=self.free > 0)
@@ -160,7 +173,7 @@ class BlueprintSearch:
             if step == 5 or step == 9:  # the worse half seldom catches up
                 active &= cost <= cost[active].median() if bool(active.any()) else active
             index = active.nonzero()[:, 0]
-            if not len(index) or bool((residual <= tolerance).any()):
+            if not len(index) or bool((residual <= tolerance).any()) or late():
                 break
             h, g = hessian[index], gradient[index]
             diagonal = h.diagonal(dim1=1, dim2=2)
@@ -198,11 +211,16 @@ class BlueprintSearch:
         gradient = (slope.mT @ difference[..., None])[..., 0].double() / width + terms[..., -1]
         return residual, residual + barrier, hessian, gradient
 
-    def round(self) -> tuple[list[tuple[np.ndarray, float]], int]:
-        """The ends (free coordinates, residual) of one round of starts, best first, and how many were refined."""
+    def round(self, late: Callable[[], bool] = lambda: False) -> tuple[list[tuple[np.ndarray, float]], int]:
+        """The ends (free coordinates, residual) of one round of starts, best first, and how many were refined.
+
+        ``late`` is asked between steps; once it says so, the ends are taken as they are.
+        """
         trials, keep = next((n, k) for most, n, k in _EFFORT if self.free <= most)
-        starts = self.start(trials, keep)
-        ends, residual = self.refine(starts)
+        # large crystals in smaller rounds: time is looked at between them
+        size = len(self.orbits.first)
+        starts = self.start(max(2 * _GROUPS, min(trials, 4000 // size)), max(4, min(keep, 240 // size)))
+        ends, residual = self.refine(starts, late=late)
         self.rounds += 1
         made = [(t, float(r)) for t, r in zip(ends, residual, strict=True) if np.isfinite(r)]
         if self.free:
