@@ -227,7 +227,7 @@ const PANELS = {
 
   readouts(el, link, signal) {
     const body = element("dl", { class: "md-facts-list" });
-    const picture = element("div", { class: "md-net-picture", role: "img", tabindex: "0" });
+    const picture = element("img", { class: "md-net-picture", alt: "Motif graph" });
     const levels = element("ol", { class: "md-net-levels", "aria-label": "Levels of the structure, from atoms to the net" });
     const net = element("div", { class: "md-net" }, picture, levels);
     const numbers = element("div", { class: "md-scroll" }, body);
@@ -246,12 +246,13 @@ const PANELS = {
     net.style.display = "none";
     const paint = () => {
       const svg = link.get("net")?.svg?.[document.body.getAttribute("data-jp-theme-light") === "false" ? "dark" : "light"];
-      picture.replaceChildren(...(svg ? [safeSvg(svg)].filter(Boolean) : []));
+      // as an image, an SVG can neither run anything nor load anything
+      picture.src = svg ? `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svg)}` : "";
       picture.style.display = svg ? "" : "none";
     };
     link.on("net", (n) => {
       paint();
-      picture.setAttribute("aria-label", n.title ?? "Motif graph");
+      picture.alt = n.title ?? "Motif graph";
       levels.replaceChildren(...(n.levels ?? []).map(([name, text, items]) => element("li", {}, element("b", {}, name), element("div", {}, text, ...(items ?? []).map((line) => element("p", {}, line))))));
     }, signal);
     const themed = new MutationObserver(paint);
@@ -318,27 +319,6 @@ const PANELS = {
     }, signal);
   },
 };
-
-// A picture from the kernel: only drawn shapes, text and titles are let in; no script, link, style sheet or handler.
-const SVG_TAGS = new Set(["svg", "g", "path", "line", "polyline", "polygon", "circle", "ellipse", "rect", "text", "tspan", "title", "desc", "defs", "marker"]);
-const SVG_ATTRIBUTES = /^(id|class|d|x|y|x1|x2|y1|y2|cx|cy|r|rx|ry|dx|dy|width|height|points|transform|viewBox|fill|fill-opacity|stroke|stroke-width|stroke-opacity|stroke-dasharray|stroke-linecap|stroke-linejoin|opacity|font-size|font-weight|font-family|font-style|text-anchor|dominant-baseline|role|aria-label|preserveAspectRatio|marker-end|paint-order|orient|refX|refY|markerWidth|markerHeight|style)$/;
-
-function safeSvg(text) {
-  const read = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
-  if (read.nodeName !== "svg") return null;
-  const copy = (node) => {
-    if (!SVG_TAGS.has(node.localName)) return null;
-    if (node.localName === "rect" && node.getAttribute("width") === "100%") return null; // the page is the background
-    const made = document.createElementNS("http://www.w3.org/2000/svg", node.localName);
-    for (const { name, value } of node.attributes) if (SVG_ATTRIBUTES.test(name) && !/url\s*\((?!\s*['"]?#)|javascript:|expression/i.test(value)) made.setAttribute(name, value);
-    for (const child of node.childNodes) {
-      if (child.nodeType === Node.TEXT_NODE) made.append(child.data);
-      else if (child.nodeType === Node.ELEMENT_NODE) { const kept = copy(child); if (kept) made.append(kept); }
-    }
-    return made;
-  };
-  return copy(read);
-}
 
 // IrO6 with its 6 below the line, built from text nodes
 function formulaNode(text) {
