@@ -172,7 +172,7 @@ def _solvers() -> tuple[Callable, Callable]:
 def _refined(p: np.ndarray, q: np.ndarray, perm: np.ndarray) -> _Found:
     """Turns of rotation and assignment until nothing changes."""
     svd = _solvers()[0]
-    best, value, turned = perm, -1.0, np.eye(3)
+    best, value, turned = perm, -1.0, _NOTHING[2]
     for _ in range(20):
         u, s, vt, _info = svd(p.T @ q[perm])
         total = float(s[0] + s[1] + s[2])
