@@ -180,7 +180,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         untrained.standardise(from_flat(other["count"], other["Z"], other["offset"]))
         untrained.requires_grad_(False)
         exact = figures(trained, shells, 0.0, seed)
-        few = shells[:: max(1, len(shells) // 300)]
+        few = shells[:: max(1, len(shells) // 100)]
         noise = {
             f"{100 * level:g} %": {
                 "trained": figures(trained, few, level, seed),

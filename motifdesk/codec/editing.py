@@ -133,7 +133,7 @@ def _target(
         other, t = np.asarray(blend[0], dtype=np.float32), float(blend[1])
         if other.shape != own.shape or not np.isfinite(other).all() or not np.isfinite(t):
             raise CodecError(f"the other code has shape {other.shape}, expected {own.shape}", where=where)
-        exact = [0, *range(2, model.head)]  # number and labels of the neighbours
+        exact = [0, *range(model.part_labels.start, model.part_labels.stop)]  # number and labels of the neighbours
         if np.abs(other[exact] - own[exact]).max() > 1e-2:
             raise CodecError(
                 "the other code has other neighbours", where=where, remedy="blend motifs of the same formula"
@@ -227,13 +227,15 @@ class _Problem:
         shift = (model.mean / model.spread).double()
         goal = torch.from_numpy(targets.tensors).double() + shift
         self.goals = goal[:, model.head :]
-        self.lengths = goal[:, 1]
-        self.unit = float(model.spread[1])
+        self.lengths = goal[:, model.part_length]
+        self.units = model.spread[model.part_length].double()
 
     def __call__(
         self, y: np.ndarray, strain: np.ndarray, start: np.ndarray
     ) -> tuple[np.ndarray, float, np.ndarray, np.ndarray]:
         import torch
+
+        from motifdesk.networks.motif_autoencoder import length_numbers
 
         n, free = self.atoms, 3 * self.atoms + (6 if self.free_cell else 0)
         hessian, gradient = np.zeros((free, free)), np.zeros(free)
@@ -249,13 +251,13 @@ class _Problem:
             code, slope = self.create.codes_and_jacobian(scaled, numbers, torch.ones_like(numbers, dtype=torch.bool))
             by_scaled = slope[0].numpy().reshape(count, 3, -1)
             # y = d / s(d): moving outward along the shell itself changes only the length
+            value, growth = length_numbers(torch.tensor(np.log(length), dtype=torch.float64))
+            told, along = (value / self.units - self.lengths[k]).numpy(), (growth / self.units).numpy()
             outward = np.einsum("ja,jaf->f", d / length, by_scaled)
             by_length = d / (count * length)
             by_offset = (by_scaled - by_length[:, :, None] * outward) / length
-            rows = np.concatenate([by_offset, (by_length / (length * self.unit))[:, :, None]], axis=2)
-            difference = np.append(
-                (code[0] - self.goals[k]).numpy(), np.log(length) / self.unit - float(self.lengths[k])
-            )
+            rows = np.concatenate([by_offset, by_length[:, :, None] * (along / length)], axis=2)
+            difference = np.append((code[0] - self.goals[k]).numpy(), told)
             width = len(difference)
             residual[k] = float((difference**2).mean())
             # the centre moves against all its ligands; a site may appear twice, through two images

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from motifdesk.codec.decode import Decoded
     from motifdesk.codec.jacobian import EncoderArrays
 
+_ENOUGH = 1e-9  # residual of the root at which refinement stops, well below the certificate's threshold
 _FAR = 0.5  # Angstrom; motifs that disagree by more about a ligand have not met
 
 
@@ -52,8 +53,13 @@ class Assembled:
     note: str = ""
 
 
-def motif_shells(children: Children) -> tuple[list[tuple[np.ndarray, np.ndarray]], np.ndarray]:
-    """Decode the motifs: ``(numbers [k], offsets [k, 3])`` of each (Angstrom, in the frame), and their misfits [m]."""
+def motif_shells(
+    children: Children, elements: np.ndarray | None = None
+) -> tuple[list[tuple[np.ndarray, np.ndarray]], np.ndarray]:
+    """Decode the motifs: ``(numbers [k], offsets [k, 3])`` of each (Angstrom, in the frame), and their misfits [m].
+
+    ``elements``: the only ones that come into question.
+    """
     import torch
 
     from motifdesk.networks.errors import NetworkError
@@ -67,7 +73,7 @@ def motif_shells(children: Children) -> tuple[list[tuple[np.ndarray, np.ndarray]
         )
     try:
         with one_thread():
-            made = model.decode(torch.from_numpy(children.tensors))
+            made = model.decode(torch.from_numpy(children.tensors), elements=elements)
     except NetworkError as error:
         raise CodecError(error.what, where=f"children, {error.where}", remedy=error.remedy) from error
     return made.clusters.split(), made.misfit.numpy()
@@ -79,7 +85,7 @@ def assemble(children: Children, counts: np.ndarray, cell: np.ndarray | None) ->
     The proposals of one element are joined by average linkage into as many atoms as there must be. Where one of them is
     a centre it has the last word, else the mean counts.
     """
-    shells, misfit = motif_shells(children)
+    shells, misfit = motif_shells(children, np.flatnonzero(counts) + 1)
     base = np.asarray(children.centres, dtype=np.float64)
     base = base if cell is None else base @ cell
     owner = np.concatenate([np.arange(len(base)), *[np.full(len(z), k) for k, (z, _) in enumerate(shells)]]).astype(int)
@@ -111,9 +117,9 @@ def assemble(children: Children, counts: np.ndarray, cell: np.ndarray | None) ->
             shift[group] = images
             positions.append(reference + mean)
             species.append(int(z))
-    strangers = sorted(set(numbers.tolist()) - set((np.flatnonzero(counts) + 1).tolist()))
+    strangers = sorted(set(children.numbers.tolist()) - set((np.flatnonzero(counts) + 1).tolist()))
     if strangers:
-        notes.append(f"motifs hold atomic numbers {strangers} that the root does not")
+        notes.append(f"motifs are centred on atomic numbers {strangers} that the root does not hold")
     arrays = None
     if not notes or len(species) == int(counts.sum()):
         arrays = AtomArrays(np.array(species), np.array(positions), cell)
@@ -195,7 +201,7 @@ def decode_children(
             torch.from_numpy(code.geometry[0].astype(np.float64)),
             lattice=None if cell is None else LatticeTarget(block),
             steps=steps,
-            tolerance=1e-12,
+            tolerance=_ENOUGH,
         )
     residual = float(refined.residual[0])
     positions = refined.positions[0].cpu().numpy()

@@ -245,9 +245,9 @@ class Create:
         numbers: Tensor,
         *,
         tolerance: float = 1e-8,
-        rounds: int = 8,
+        rounds: int = 12,
         steps: int = 25,
-        patience: int = 4,
+        patience: int = 6,
     ) -> Created:
         """Points of the species ``numbers [B, N]`` whose reduction is ``target [B, width]`` (in units of the spread).
 

@@ -3,21 +3,24 @@
 The code of a cluster, in e3nn's layout (standardised by fixed means and spreads)::
 
     1x0e      number of neighbours
-    1x0e      logarithm of the cluster's own length  s = sqrt(mean |r|^2), Angstrom
+    7x0e      the cluster's own length  s = sqrt(mean |r|^2), Angstrom: u = log s, sin and cos of 2u, 4u, 8u
     Dx0e      sum of the neighbours' element labels (learned table [94, D])
     Sx0e + Kx1o + Kx2e + ... + Kx6e     the reduction of the offsets r/s with the elements' channels
 
-Count, length and labels are linear read-outs and are answered exactly; the directions are found by
-:class:`motifdesk.networks.create.Create`. Odd and even degrees together tell a cluster from its mirror image, and
-l = 6 is the lowest that sees the orientation of an icosahedron. With spreads common to a multiplet the code turns by
-Wigner matrices exactly.
+Count, length and labels are read out on their own; one number for the length would be the weakest part of a disturbed
+code, hence the waves (Fourier features, Tancik et al., NeurIPS 2020), slow enough to be blended. The directions are
+found by :class:`motifdesk.networks.create.Create`. Odd and even degrees together tell a cluster from its mirror image,
+and l = 6 is the lowest that sees the orientation of an icosahedron. With spreads common to a multiplet the code turns
+by Wigner matrices exactly.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+import numpy as np
 import torch
 from e3nn import o3
 from torch import nn
@@ -31,6 +34,7 @@ from motifdesk.networks.reduce import Reduce
 
 FORMAT = "motifdesk-motifs-1"
 FLOOR = 3e-4  # of the covariance, in units of the spread: noise that the filters must not amplify
+WAVES = (2.0, 4.0, 8.0)
 _TINY = 1e-3  # Angstrom; a cluster whose points all sit on the centre has no length of its own
 
 
@@ -84,7 +88,9 @@ class MotifAutoencoder(nn.Module):
         c = self.config = config or MotifConfig()
         tensors = [(c.tensors, (degree, (-1) ** degree)) for degree in range(1, c.l_max + 1)]
         self.irreps_reduced = o3.Irreps([(c.scalars, (0, 1)), *tensors])
-        self.head = 2 + c.labels
+        self.part_length = slice(1, 2 + 2 * len(WAVES))
+        self.part_labels = slice(self.part_length.stop, self.part_length.stop + c.labels)
+        self.head = self.part_labels.stop
         self.irreps = o3.Irreps([(self.head + c.scalars, (0, 1)), *tensors])
         self.channels = nn.Parameter(torch.randn(ELEMENTS + 1, c.channels))
         self.labels = nn.Parameter(nn.functional.normalize(torch.randn(ELEMENTS, c.labels), dim=1))
@@ -113,7 +119,7 @@ class MotifAutoencoder(nn.Module):
         tensors = self.reduce(self.channels[z].to(x.dtype), scaled, graph, len(clusters))
         labels = x.new_zeros(len(clusters), self.config.labels).index_add(0, graph, self.labels[z - 1].to(x.dtype))
         count = present.sum(1, keepdim=True).to(x.dtype)
-        return torch.cat([count, length.log().unsqueeze(-1), labels, tensors], dim=1)
+        return torch.cat([count, length_numbers(length.log())[0], labels, tensors], dim=1)
 
     def encode(self, clusters: Clusters) -> torch.Tensor:
         """Codes ``[B, width]`` of clusters; rotates by ``irreps`` when the clusters rotate."""
@@ -148,21 +154,33 @@ class MotifAutoencoder(nn.Module):
             return Create(self.reduce, self.channels, self.spread[self.head :], filters, dtype)
 
     @torch.no_grad()
-    def read(self, codes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def read(
+        self, codes: torch.Tensor, elements: Sequence[int] | np.ndarray | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """The exact part of codes: ``counts int64 [B]``, lengths ``[B]`` in Angstrom, ``numbers [B, K]`` (0: none)."""
         c = codes.double() * self.spread.double() + self.mean.double()
         count = c[:, 0].round().clamp(0, self.config.largest).long()
-        length = c[:, 1].clamp(-3.0, 4.0).exp()
-        elements, _ = read_compositions(c[:, 2 : self.head], count, self.labels.double())
+        length = read_length(c[:, self.part_length], self.spread[self.part_length].double())
+        allowed = torch.arange(1, ELEMENTS + 1) if elements is None else torch.as_tensor(np.asarray(elements))
+        found, _ = read_compositions(c[:, self.part_labels], count, self.labels.double()[allowed - 1])
         numbers = torch.zeros(len(codes), int(count.max()) if len(codes) else 0, dtype=torch.int64)
         for b in range(len(codes)):
-            z = torch.repeat_interleave(torch.arange(1, ELEMENTS + 1), elements[b].cpu())
+            z = torch.repeat_interleave(allowed, found[b].cpu())
             numbers[b, : len(z)] = z
         return count, length, numbers.to(codes.device)
 
     @torch.no_grad()
-    def decode(self, codes: torch.Tensor, *, tolerance: float = 1e-8, rounds: int = 8, batch: int = 256) -> Restored:
-        """Clusters of codes ``[B, width]``. ``tolerance``, ``rounds``: see :meth:`Create.__call__`.
+    def decode(
+        self,
+        codes: torch.Tensor,
+        *,
+        elements: Sequence[int] | np.ndarray | None = None,
+        tolerance: float = 1e-8,
+        rounds: int = 12,
+        batch: int = 256,
+    ) -> Restored:
+        """Clusters of codes ``[B, width]``. ``elements``: the only ones that come into question, all by default.
+        ``tolerance``, ``rounds``: see :meth:`Create.__call__`.
 
         Raises :class:`NetworkError` for codes of another width or with NaN.
         """
@@ -174,7 +192,7 @@ class MotifAutoencoder(nn.Module):
             )
         if not torch.isfinite(codes).all():
             raise NetworkError("codes hold NaN or infinity", where="decode", remedy="Encode the clusters again.")
-        count, length, numbers = self.read(codes)
+        count, length, numbers = self.read(codes, elements)
         create = self.creator()
         offsets = torch.zeros(*numbers.shape, 3, dtype=torch.float64, device=codes.device)
         misfit = torch.zeros(len(codes), dtype=torch.float64, device=codes.device)
@@ -194,6 +212,27 @@ def cluster_length(clusters: Clusters) -> torch.Tensor:
     count = clusters.present.sum(1).clamp(min=1)
     square = clusters.offsets.square().sum((1, 2)) / count
     return torch.where(square > _TINY**2, square, torch.ones_like(square)).sqrt()
+
+
+def length_numbers(u: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """``u = log s [B]`` as ``[u, sin 2u, cos 2u, ...] [B, 7]``, and the derivative."""
+    values, slopes = [u], [torch.ones_like(u)]
+    for k in WAVES:
+        values += [torch.sin(k * u), torch.cos(k * u)]
+        slopes += [k * torch.cos(k * u), -k * torch.sin(k * u)]
+    return torch.stack(values, -1), torch.stack(slopes, -1)
+
+
+def read_length(numbers: torch.Tensor, spread: torch.Tensor) -> torch.Tensor:
+    """The length ``[B]`` (Angstrom) whose numbers are nearest to these ``[B, 7]``, in units of their ``spread``."""
+    grid = torch.linspace(-3.0, 4.0, 1401, dtype=numbers.dtype, device=numbers.device)
+    table = length_numbers(grid)[0] / spread
+    u = grid[(table.square().sum(1) - 2.0 * (numbers / spread) @ table.T).argmin(1)]
+    for _ in range(4):
+        value, slope = length_numbers(u)
+        slope = slope / spread
+        u = u + (slope * (numbers - value) / spread).sum(1) / slope.square().sum(1)
+    return u.exp()
 
 
 def moments(raw: torch.Tensor, irreps: o3.Irreps) -> tuple[torch.Tensor, torch.Tensor]:

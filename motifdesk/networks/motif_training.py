@@ -156,7 +156,7 @@ def objective(
     signal = ((torch.logaddexp(score[:, :k], false.unsqueeze(1)) - score[:, :k]) * placed).sum() / placed.sum()
 
     # species: labels in units of their spread, and two neighbours exchanged
-    labels = model.labels / spread[2 : model.head]
+    labels = model.labels / spread[model.part_labels]
     apart = torch.pdist(labels).square() / config.sigma**2
     first, second = decoy[:, 0], other[:, 0]
     swapped = z.clone()
