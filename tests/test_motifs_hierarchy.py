@@ -135,6 +135,16 @@ def test_molecular_crystals_have_the_motifs_of_their_molecules():
     assert [level.count for level in water.levels()] == [24, 8, 8, 0, 1]
 
 
+def test_a_polymer_is_chains_of_its_groups():
+    # polyethylene, Bunn, Trans. Faraday Soc. 35, 482 (1939); one of the two chains
+    where = [[0.038, 0.066, 0.25], [-0.038, -0.066, 0.75], [0.18, 0.06, 0.25], [0.01, 0.28, 0.25]]
+    where += [[-0.18, -0.06, 0.75], [-0.01, -0.28, 0.75]]
+    graph = find_motifs(Structure(Lattice.orthorhombic(7.12, 4.85, 2.55), [*"CCHHHH"], where))
+    assert names(graph) == {"CH2": 2} and [(u.name, u.dimensionality) for u in graph.units] == [("chain of CH2", 1)]
+    assert graph.net().symbol == "simple chain"
+    assert graph.levels()[-1].sentence.startswith("CH2: a crystal of chains")
+
+
 def test_molecules_across_cell_faces_are_whole():
     base = benzene_crystal()
     for fragment in find_motifs(base).fragments():

@@ -238,6 +238,8 @@ def figure_of(graph: MotifGraph, motif: Motif) -> str:
         return "icosahedron (Frank-Kasper Z12)" if k == 12 else f"Frank-Kasper Z{k}"
     if k == 14 and degrees == Counter({6: 8, 4: 6}):
         return "rhombic dodecahedron (8 + 6)"
+    if k > 20:
+        return f"{k}-vertex figure"
     if measure is None or measure > 15:
         faces = ", ".join(f"{n} of {d}" for d, n in sorted(degrees.items()))
         return f"{k}-vertex figure (edges at a vertex: {faces})"

@@ -122,11 +122,11 @@ def _without(
 
 
 def _inside(symbols: Sequence[str], sets: Sequence[Sequence[Ligand]]) -> set[int]:
-    """Sites of finite covalent fragments that hold hydrogen or organic carbon (bonded to H, C, N or S)."""
+    """Sites of molecules and polymers that hold hydrogen or organic carbon (bonded to H, C, N or S)."""
     edges = [(m, x.site, x.image) for m, around in enumerate(sets) for x in around if m <= x.site]
     inside: set[int] = set()
     for group, lattice in components([m for m, around in enumerate(sets) if around], edges):
-        if not lattice.rank and (
+        if lattice.rank < 3 and (
             any(symbols[k] == "H" for k in group) or any(organic(k, symbols, sets) for k in group)
         ):
             inside.update(group)

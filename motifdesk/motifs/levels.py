@@ -126,10 +126,10 @@ def _net(graph: MotifGraph) -> Level:
 
 
 def level_net(graph: MotifGraph) -> Net | None:
-    """The net the card speaks of: nodes and linkers of a hybrid, else the default net; none of molecular crystals."""
-    if graph.kind == "molecule" and graph.crystal:
-        return None
-    return hybrid_net(graph) or graph.net()
+    """The net the card speaks of: nodes and linkers of a hybrid, else the default net; none of finite molecules in a
+    crystal (a polymer has its chain)."""
+    net = hybrid_net(graph) or graph.net()
+    return None if graph.kind == "molecule" and graph.crystal and not net.dimensionality else net
 
 
 def dimensionality(graph: MotifGraph) -> int:
