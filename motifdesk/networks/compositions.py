@@ -30,7 +30,7 @@ def read_compositions(total: Tensor, count: Tensor, table: Tensor) -> tuple[Tens
         if n <= 0:
             misfit[b] = total[b].square().sum()
             continue
-        best_value, best_set, best_share = torch.inf, pairs[0, :1], torch.tensor([n])
+        best_value, best_set, best_share = torch.inf, torch.zeros(1, dtype=torch.int64), torch.tensor([n])
         sets = torch.arange(elements, device=total.device).unsqueeze(1)
         for size in range(1, min(4, n, elements) + 1):
             share, value, real = _rounded(total[b], n, table, sets)
