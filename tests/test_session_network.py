@@ -101,3 +101,14 @@ def test_guesses_agree_with_crystalnn_where_distances_can_tell():
             total += len(graph.motifs)
             agree += sum((m.index in now) == (m.index in said) for m in graph.motifs)
     assert agree / total > 0.7
+
+
+def test_neighbours_that_a_strain_changed_are_told_against_the_step_before():
+    session = Session(read("rutile-TiO2.cif"), codec=None, atlas=None)
+    session.readouts("release")
+    session.strain(np.diag([0.0, 0.0, 0.02]))
+    assert "neighbours" not in session.readouts("release")
+    session.strain(np.diag([0.0, 0.0, 0.9]))
+    row = session.readouts("release")["neighbours"]
+    assert "Ti0 6 →" in row.value and row.warn
+    assert "neighbours" not in Session(session.state.structure, codec=None, atlas=None).readouts("release")

@@ -159,6 +159,14 @@ def current_graph(state: State) -> MotifGraph | None:
     return known[1]
 
 
+def known_graph(state: State) -> MotifGraph | None:
+    """:func:`current_graph` where it is at hand already, else None: what an earlier step needs no search for."""
+    if state.arrays is state.reference.arrays:
+        return state.reference.known_graph
+    known = state.reference.scratch.get("graphs", {}).get(id(state.arrays))
+    return known[1] if known is not None and known[0] is state.arrays else None
+
+
 def named(state: State, site: int) -> str:
     """Symbol and index of a site: "Ir8"."""
     return f"{element_symbols()[state.arrays.numbers[site]]}{site}"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from motifdesk.session.flags import flags
-from motifdesk.session.motif_readouts import Sheet, current_graph, named
+from motifdesk.session.motif_readouts import Sheet, current_graph, known_graph, named
 from motifdesk.session.state import State
 from motifdesk.structures.errors import MotifDeskError
 
@@ -66,13 +68,17 @@ def flag_rows(sheet: Sheet, state: State) -> None:
         sheet.text("neighbours", "Neighbours, probably", told + more, "move", warn=True)
 
 
-def neighbour_rows(sheet: Sheet, state: State) -> None:
-    """Tier "release": CrystalNN's answer about the neighbours, where it differs from the base structure's."""
-    before = state.graph
-    if before is None or state.arrays is state.reference.arrays:
+def neighbour_rows(sheet: Sheet, state: State, parent: State | None = None) -> None:
+    """Tier "release": CrystalNN's answer about the neighbours, where it differs from that of the base structure; for a
+    design that is its own base (after a drag over the map, a strain), from that of the step before."""
+    if state.arrays is not state.reference.arrays:
+        before = state.graph
+    elif parent is not None and np.array_equal(parent.arrays.numbers, state.arrays.numbers):
+        before = known_graph(parent)
+    else:
         return
     after = current_graph(state)
-    if after is None:
+    if before is None or after is None:
         return
     changed = changed_motifs(before, after)
     if changed:

@@ -85,16 +85,19 @@ class Readouts:
         return "\n".join([*lines, str(self.verdict)])
 
 
-def readouts(state: State, tier: str, services: Services, missing: str | None = None) -> Readouts:
+def readouts(
+    state: State, tier: str, services: Services, missing: str | None = None, parent: State | None = None
+) -> Readouts:
     """Read-outs of ``state`` up to and including ``tier``. A number that cannot be had is left out, never NaN.
 
-    ``missing``: why the design could not be located in the latent space, if it could not.
+    ``missing``: why the design could not be located in the latent space, if it could not. ``parent``: the step before,
+    which changed neighbours are told against.
     """
     if tier not in TIERS:
         raise SessionError(f"unknown tier {tier!r}", where="readouts", remedy=f"choose one of {', '.join(TIERS)}")
     steps: list[Callable[[Sheet, State, Services], None]] = [_move]
     if tier != "move":
-        steps.append(_release)
+        steps.append(lambda sheet, state, services: _release(sheet, state, parent))
     if tier == "idle":
         steps.append(_idle)
     sheet = Sheet()
@@ -134,7 +137,7 @@ def _move(sheet: Sheet, state: State, services: Services) -> None:
         sheet.object(note)
 
 
-def _release(sheet: Sheet, state: State, services: Services) -> None:
+def _release(sheet: Sheet, state: State, parent: State | None) -> None:
     if state.arrays.is_crystal:
         from motifdesk.structures.symmetry import space_group
 
@@ -147,7 +150,7 @@ def _release(sheet: Sheet, state: State, services: Services) -> None:
             sheet.text(f"space_group_{tolerance:g}", label, f"{group.symbol} ({group.number})", "release")
     cost_rows(sheet, state)
     shape_rows(sheet, state)
-    neighbour_rows(sheet, state)
+    neighbour_rows(sheet, state, parent)
     valence_rows(sheet, state)
     latent = state.latent
     if not latent.stale:

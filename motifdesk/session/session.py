@@ -137,7 +137,9 @@ class Session(Engine):
                 self.locate()
             except MotifDeskError as error:
                 missing = str(error)
-        return readouts(self._state, tier, self.services, missing)
+        state, history = self._state, self._history
+        above = history[state.node].parent if state.node in history.nodes else None
+        return readouts(state, tier, self.services, missing, None if above is None else history[above].state)
 
     def compare(self, a: int, b: int) -> Comparison:
         """How two nodes of the history differ: edits on either side of their common ancestor, displacements, cells."""

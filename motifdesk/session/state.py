@@ -126,6 +126,11 @@ class Reference:
             return self._graph
 
     @property
+    def known_graph(self) -> MotifGraph | None:
+        """The motif graph if it has been asked for before, else None."""
+        return self._graph
+
+    @property
     def graph_error(self) -> MotifDeskError | None:
         """Why :attr:`graph` is None, else None."""
         self.graph  # noqa: B018 - computes both
