@@ -8,17 +8,23 @@
 
 from .characters import characters
 from .costs import MotifCost
+from .covalent import Fragment
 from .crystal_characters import motif_shares
 from .crystal_modes import CrystalMode, CrystalModes, crystal_modes
 from .decomposing import Decomposition, decompose
 from .distorting import Distorted, Distorter, distort
+from .elements import Hole
 from .finding import find_motifs
+from .functional import Group
 from .graph import Ligand, Link, Motif, MotifGraph, Unit
 from .isotropy import directions, subgroup_of
+from .layers import Layer
+from .levels import Level
 from .matching import StructureMatch, match_structures
 from .measure import Contact, Measures, measure_motif, shortest_contact
 from .modes import Mode, distortion_modes, mode_by_key
 from .morphing import Morph, morph
+from .net import Net, Node
 from .subgroups import Operations, operations_of, request_group
 from .valence import bond_valence_sums
 
@@ -29,6 +35,11 @@ __all__ = [
     "Decomposition",
     "Distorted",
     "Distorter",
+    "Fragment",
+    "Group",
+    "Hole",
+    "Layer",
+    "Level",
     "Ligand",
     "Link",
     "Measures",
@@ -37,6 +48,8 @@ __all__ = [
     "Motif",
     "MotifCost",
     "MotifGraph",
+    "Net",
+    "Node",
     "Operations",
     "StructureMatch",
     "Unit",
