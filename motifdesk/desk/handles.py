@@ -56,8 +56,9 @@ def _slider(mode: Any, value: float) -> dict[str, Any]:
     reach = max(_RANGE[mode.block], abs(value))
     # the panel already says the block and the irrep: "Eg stretch (1) - Jahn-Teller elongation (Q3)" needs its last part
     # only
-    words = mode.label.rpartition(" - ")[2]
-    if words == mode.label:
+    label = mode.label.partition(" [")[0]  # the pattern stands above the sliders
+    words = label.rpartition(" - ")[2]
+    if words == label:
         words = f"{mode.irrep} {mode.component}"
     elif mode.component > 1 and not any(mark in words for mark in ("along", "about", "(Q", "in-plane")):
         words = f"{words} {mode.component}"
