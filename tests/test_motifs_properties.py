@@ -125,7 +125,6 @@ def test_orbits_are_the_same_partition_in_any_cell_and_order(structure, change):
         assert len({(pair.after.motifs[m].formula, pair.after.motifs[m].symbol) for m in orbit}) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="operations that a supercell breaks split its orbits")
 @checked(40)
 @given(crystals(), changes(supercell=3))
 @example(read("quartz-SiO2.cif"), Change(np.eye(3), np.zeros(3), np.diag([2, 1, 1])))
@@ -257,7 +256,6 @@ def test_modes_are_orthonormal_and_complete_in_every_block(structure):
             assert all(abs(np.linalg.norm(v) - 1) < 1e-3 for _, v in mode.targets)
 
 
-@pytest.mark.xfail(strict=True, reason="an operation of a lattice that is nearly symmetric is no rotation")
 @checked(60)
 @given(real_crystals())
 def test_modes_carried_by_symmetry_keep_their_unit_norm(structure):

@@ -76,7 +76,6 @@ def test_flags_scale_with_the_cell_and_need_no_neighbours():
         gesture.cancel()
 
 
-@pytest.mark.xfail(strict=True, reason="the rule compares an only ligand with itself")
 def test_flags_of_a_molecule():
     session = Session("benzene.xyz", codec=None, atlas=None)
     session.select(0)

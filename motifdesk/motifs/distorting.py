@@ -116,6 +116,14 @@ class Distorter:
                 where="Distorter",
                 remedy="find the motifs of this structure first",
             )
+        theirs = to_arrays(self.graph.structure).numbers
+        if (self.arrays.numbers != theirs).any():
+            site = int(np.flatnonzero(self.arrays.numbers != theirs)[0])
+            raise MotifError(
+                f"site {site} is another element in the motif graph",
+                where="Distorter",
+                remedy="find the motifs of this structure first",
+            )
         self.symmetry = Symmetry(self.arrays, self.graph, keep)
         self.network = Network(self.symmetry.arrays, self.graph, site_weight=_SITE, strain_share=_STRAIN)
         self._modes: dict[str, Mode] = {}
@@ -126,6 +134,13 @@ class Distorter:
         """The mode itself, or the one a key names (derived once, then remembered)."""
         if isinstance(mode, Mode):
             self.graph.index_of(mode.motif)
+            for index, vectors in mode.targets:
+                if len(vectors) != self.graph.motifs[self.graph.index_of(index)].coordination:
+                    raise MotifError(
+                        f"{mode.key} moves {len(vectors)} ligands",
+                        where=self.graph.motifs[index].name,
+                        remedy="take the modes of this structure (distortion_modes)",
+                    )
             return mode
         if mode not in self._modes:
             self._modes[mode] = mode_by_key(self.graph, mode)
@@ -156,9 +171,18 @@ class Distorter:
 
     def _wanted(self, amplitudes: Mapping[Mode | str, float]) -> list[tuple[Mode, float]]:
         wanted: dict[str, tuple[Mode, float]] = {}
+        if not isinstance(amplitudes, Mapping):
+            raise MotifError(
+                f"amplitudes are {type(amplitudes).__name__}", where="distort", remedy="give {mode or key: Angstrom}"
+            )
         for given, value in amplitudes.items():
             mode = self.mode(given)
-            amplitude = float(value)
+            try:
+                amplitude = float(value)
+            except (TypeError, ValueError):
+                raise MotifError(
+                    f"an amplitude of {value!r}", where=mode.key, remedy="give a finite number of Angstrom"
+                ) from None
             if not math.isfinite(amplitude):
                 raise MotifError(f"an amplitude of {value}", where=mode.key, remedy="give a finite number of Angstrom")
             wanted[mode.key] = (mode, amplitude)

@@ -20,11 +20,13 @@ _CHUNK = 300_000  # pairs of positions compared at once
 class SiteClasses:
     """source: int64 [N], for each site the representative it is an image of (itself for a representative).
     rotations int64 [N, 3, 3], translations float [N, 3]: W x_source + w is the site, up to a lattice translation.
-    note: why symmetry was not used; None when it was."""
+    orbit: int64 [N], the first site of each site's orbit in the crystal, whatever its cell. note: why symmetry was not
+    used; None when it was."""
 
     source: np.ndarray
     rotations: np.ndarray
     translations: np.ndarray
+    orbit: np.ndarray
     note: str | None = None
 
 
@@ -35,15 +37,17 @@ def site_classes(arrays: Any, kinds: np.ndarray, tolerance: float) -> SiteClasse
     source = np.arange(n)
     w, t = np.broadcast_to(np.eye(3, dtype=np.int64), (n, 3, 3)).copy(), np.zeros((n, 3))
     if kinds.max() + 1 == n and len(set(kinds.tolist())) == n:  # no two sites can be equal
-        return SiteClasses(source, w, t)
+        return SiteClasses(source, w, t, source)
     if kinds.max() + 1 > 118:
-        return SiteClasses(source, w, t, "symmetry was not used: more than 118 kinds of element and oxidation state")
+        return SiteClasses(
+            source, w, t, source, "symmetry was not used: more than 118 kinds of element and oxidation state"
+        )
     # charges may order atoms of one element: the symmetry is that of the decorated crystal
     marked = AtomArrays(kinds + 1, arrays.positions, arrays.cell)
     try:
         found = dataset(marked, tolerance)
     except StructureError as error:
-        return SiteClasses(source, w, t, f"symmetry was not used: {error}")
+        return SiteClasses(source, w, t, source, f"symmetry was not used: {error}")
     rotations = np.array(found.operations.rotations, dtype=np.int64)
     translations = np.array(found.operations.translations)
     f, limit = arrays.fractional, max(3 * tolerance, 1e-3)
@@ -63,7 +67,7 @@ def site_classes(arrays: Any, kinds: np.ndarray, tolerance: float) -> SiteClasse
         chosen, op = rest[good], op[good] + begin
         source[chosen], w[chosen], t[chosen] = orbit[chosen], rotations[op], translations[op]
         rest, begin = rest[~good], end
-    return SiteClasses(source, w, t)
+    return SiteClasses(source, w, t, orbit)
 
 
 def carried(

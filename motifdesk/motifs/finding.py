@@ -49,6 +49,7 @@ def find_motifs(structure: Any, *, tolerance: float = 0.01, seconds: float = 60.
         time.
     """
     clock = Clock(seconds)
+    _check_tolerance(tolerance)
     if not hasattr(structure, "sites"):  # ase.Atoms, AtomArrays
         structure = from_arrays(to_arrays(structure))
     if not hasattr(structure, "lattice"):
@@ -59,7 +60,7 @@ def find_motifs(structure: Any, *, tolerance: float = 0.01, seconds: float = 60.
     symbols, notes = near.symbols, list(near.notes)
     sets = _ligands(near.sets)
     centres, kind = centre_sites(symbols, near.oxidation)
-    source = near.source.tolist()
+    source = near.orbit.tolist()
     motifs, orbits = assemble(near.arrays, symbols, centres, sets, source, clock)
     alone = [m.name for m in motifs if not m.ligands]
     if alone:
@@ -77,14 +78,16 @@ def find_motifs(structure: Any, *, tolerance: float = 0.01, seconds: float = 60.
 class CrystalNeighbours:
     """The neighbour sets of a crystal and what they came from.
 
-    symbols, oxidation: of every site. source: int64 [N], the site that each is a symmetry image of. sets: CrystalNN's
-    neighbours of every site, heaviest first. notes: what was assumed.
+    symbols, oxidation: of every site. source: int64 [N], the site that each is a symmetry image of. orbit: int64 [N],
+    the first site of its crystallographic orbit (of the crystal: a supercell that breaks an operation does not split
+    it). sets: CrystalNN's neighbours of every site, heaviest first. notes: what was assumed.
     """
 
     arrays: AtomArrays
     symbols: list[str]
     oxidation: tuple[float, ...]
     source: np.ndarray
+    orbit: np.ndarray
     sets: NeighbourSets
     notes: tuple[str, ...]
 
@@ -113,7 +116,7 @@ def crystal_neighbours(structure: Any, tolerance: float = 0.01, clock: Clock | N
     unique = np.unique(classes.source)
     found = neighbour_sets(neighbours, symbols, oxidation, unique, clock.watch("neighbours", len(unique)))
     sets = carried(arrays, kinds, classes, unique, found)
-    return CrystalNeighbours(arrays, symbols, oxidation, classes.source, sets, tuple(notes))
+    return CrystalNeighbours(arrays, symbols, oxidation, classes.source, classes.orbit, sets, tuple(notes))
 
 
 def _read(structure: Any) -> tuple[AtomArrays, list[str], list[Any]]:
@@ -129,6 +132,14 @@ def _read(structure: Any) -> tuple[AtomArrays, list[str], list[Any]]:
 
 
 _NUMBERS = {symbol: z for z, symbol in enumerate(element_symbols()) if z}
+
+
+def _check_tolerance(tolerance: Any) -> None:
+    number = isinstance(tolerance, (int, float, np.integer, np.floating)) and not isinstance(tolerance, bool)
+    if not number or not (math.isfinite(tolerance) and tolerance > 0):
+        raise MotifError(
+            f"a symmetry tolerance of {tolerance!r}", where="find_motifs", remedy="give Angstrom, such as 0.01"
+        )
 
 
 def _check_size(arrays: AtomArrays) -> None:

@@ -9,8 +9,9 @@ bonds of an octahedron longer by d is Q(A1g) = sqrt(6) d.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -97,6 +98,8 @@ def distortion_modes(
         an unknown motif, scope or basis, a motif without ligands, a character of the wrong length.
     """
     graph = graph if graph is not None else find_motifs(structure)
+    if not isinstance(graph, MotifGraph):
+        raise MotifError(f"a {type(graph).__name__} is no motif graph", where="distortion_modes", remedy="leave it out")
     picked = graph.motifs[graph.index_of(motif)]
     if scope not in SCOPES:
         raise MotifError(f"scope {scope!r}", where="distortion_modes", remedy=f"choose one of {', '.join(SCOPES)}")
@@ -111,13 +114,14 @@ def distortion_modes(
         figure, rotation, vertex = lay(graph, picked)
     carried, unlike = _carriers(graph, picked, scope, rotation, vertex, tensor)
     count = len(carried) + len(unlike)
-    signs = np.ones(count, dtype=int) if character is None else np.asarray(character, dtype=int)
-    if len(signs) != count or not np.isin(signs, (1, -1)).all():
+    given = [1] * count if character is None else list(character) if isinstance(character, Iterable) else [character]
+    if len(given) != count or not all(isinstance(x, Real) and x in (1, -1) for x in given):
         raise MotifError(
-            f"a character of {len(signs)} values for {count} motifs",
+            f"a character of {len(given)} values ({character!r}) for {count} motifs",
             where=f"distortion_modes({picked.name}, {scope!r})",
             remedy="give +1 or -1 for each motif of the scope",
         )
+    signs = np.array(given, dtype=int)
     pattern = "" if character is None else "[" + "".join("+" if s > 0 else "-" for s in signs) + "]"
     stem = f"m{picked.index}:{scope}{pattern}"
     if tensor:
@@ -270,7 +274,9 @@ def _symmetry_carriers(graph: MotifGraph, picked: Motif, orbit: list[int]) -> di
     start = picked.positions(arrays)
     vectors = start[1:] - start[0]
     centre = rotations @ f[picked.centre] + translations
-    cartesian = cell.T @ rotations @ np.linalg.inv(cell.T)
+    # a lattice that is symmetric within the tolerance only makes almost a rotation
+    u, _, vt = np.linalg.svd(cell.T @ rotations @ np.linalg.inv(cell.T))
+    cartesian = u @ vt
     preference = np.argsort(-np.round(np.trace(cartesian, axis1=1, axis2=2), 6), kind="stable")
     limit = max(5 * graph.tolerance, 0.02)
     out = {}

@@ -98,7 +98,9 @@ def distance_neighbours(structure: Any, graph: MotifGraph) -> NeighbourChanges:
     vectors = positions[watched.site] + shift - positions[watched.centre]
     now = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
     total = np.bincount(watched.motif[watched.ligand], now[watched.ligand], minlength=len(watched.longest))
-    length = np.maximum(watched.longest, total / watched.coordination)[watched.motif]
+    mean = total / watched.coordination
+    mean[watched.coordination == 1] = 0.0  # an only ligand must not be compared with itself
+    length = np.maximum(watched.longest, mean)[watched.motif]
     lost = watched.ligand & (now > _FARTHER * length) & (now > (1.0 + _MOVED) * watched.before)
     gained = ~watched.ligand & (now < length) & (now < (1.0 - _MOVED) * watched.before)
     return NeighbourChanges(_listed(watched, gained), _listed(watched, lost))

@@ -69,8 +69,9 @@ def dataset(structure: Structure | AtomArrays, tolerance: float) -> Any:
     """moyopy's full answer (``MoyoDataset``) for this package's other rooms; errors as `space_group`."""
     import moyopy
 
-    if not (math.isfinite(tolerance) and tolerance > 0):
-        raise StructureError(f"a symmetry tolerance of {tolerance} A", remedy="give a positive number such as 0.01")
+    number = isinstance(tolerance, (int, float, np.integer, np.floating)) and not isinstance(tolerance, bool)
+    if not (number and math.isfinite(tolerance) and tolerance > 0):
+        raise StructureError(f"a symmetry tolerance of {tolerance!r} A", remedy="give a positive number such as 0.01")
     arrays = to_arrays(structure)
     if arrays.cell is None:
         raise StructureError(
