@@ -13,7 +13,8 @@ from motifdesk.atlas.atlas import shepard_weights
 from motifdesk.atlas.file import AtlasData
 from motifdesk.atlas.fit import anonymous_formula, fit, principal_components
 from motifdesk.atlas.quality import landing_errors, prototypes, purity, trustworthiness
-from motifdesk.codec.codes import COUNTS, GEOMETRY, LATTICE, ROOT_WIDTH, Codes
+from motifdesk.codec.blueprint import blueprint_block
+from motifdesk.codec.codes import COUNTS, GEOMETRY, LATTICE, ROOT_WIDTH, SYMMETRY, Codes
 from motifdesk.codec.lattice import cell_to_block
 from motifdesk.structures import AtomArrays, StructureError, corpus, read, to_arrays
 from motifdesk.structures.errors import AtlasError, CodecError
@@ -29,9 +30,9 @@ class SmallCodec:
 
     def encode(self, structures, symmetry=True) -> Codes:
         self.encoded += len(structures)
-        return Codes(np.stack([self._root(to_arrays(s)) for s in structures]), (), self.version)
+        return Codes(np.stack([self._root(to_arrays(s), symmetry) for s in structures]), (), self.version)
 
-    def _root(self, a: AtomArrays) -> np.ndarray:
+    def _root(self, a: AtomArrays, symmetry: bool) -> np.ndarray:
         if a.numbers.max() > 94:
             raise CodecError("too heavy", where=a.formula)
         images = np.zeros((1, 3))
@@ -47,6 +48,8 @@ class SmallCodec:
         root[COUNTS] = np.bincount(a.numbers, minlength=95)[1:95]
         root[LATTICE] = cell_to_block(a.cell, len(a))
         root[GEOMETRY] = np.tanh(features @ mixing)
+        if symmetry:
+            root[SYMMETRY] = blueprint_block(a.numbers, a.positions, a.cell)
         return root.astype(np.float32)
 
 
@@ -151,6 +154,13 @@ def test_lift_is_exact_on_the_points(atlas, codec):
         np.testing.assert_array_equal(code.root, codec.encode([atlas.arrays(row)]).root)
         np.testing.assert_array_equal(code.root, atlas.code(row).root)
         assert code.version == codec.version
+
+
+def test_the_symmetry_of_a_lift_is_known_on_the_points_alone(atlas):
+    crystal = int(np.flatnonzero(atlas.columns["source"] == "mp_20")[3])
+    assert atlas.lift(atlas.xy[crystal]).symmetry.any()
+    between = atlas.xy[crystal] + 1e-3 * (atlas.xy[crystal + 1] - atlas.xy[crystal])
+    assert not atlas.lift(between).symmetry.any()
 
 
 def test_lift_changes_continuously_while_the_pointer_moves(atlas):

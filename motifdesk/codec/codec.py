@@ -259,7 +259,8 @@ class Codec:
 
         Args:
             codes: of this codec; one or several.
-            proposals: "corpus" (bundled structures with the species exchanged) and "free" (random starts), in turn.
+            proposals: "corpus" (bundled structures with the species exchanged), "symmetry" (crystals with the group and
+                sites of the code's symmetry block) and "free" (no corpus: "symmetry", then random starts).
             exclude: ids ("mp-149" or "mp_20/mp-149") that may not be proposed, for honest benchmarks.
             seed: of the random starts; the same seed gives the same result unless the time runs out.
             progress: called with a dict (stage, tried, residual, converged, seconds, index, of) after each batch.
