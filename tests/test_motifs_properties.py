@@ -6,12 +6,20 @@ from collections import Counter
 from dataclasses import replace
 
 import numpy as np
-import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
 
-from motifdesk.motifs import Distorter, Mode, Motif, MotifGraph, distort, distortion_modes, find_motifs
+from motifdesk.motifs import (
+    Distorter,
+    Mode,
+    Motif,
+    MotifGraph,
+    crystal_modes,
+    distort,
+    distortion_modes,
+    find_motifs,
+)
 from motifdesk.motifs.measure import Measures, measure_motif
 from motifdesk.structures import read
 from tests.strategies import Change, changes, crystals, real_crystals
@@ -356,3 +364,39 @@ def test_distorting_follows_a_turned_and_reordered_crystal(structure, change, mo
     moved = after.positions - pair.new.cart_coords
     expected = (before.positions - pair.old.cart_coords)[pair.source] @ change.turn.T
     np.testing.assert_allclose(moved - moved.mean(axis=0), expected - expected.mean(axis=0), atol=1e-4)
+
+
+# the net and the modes of the whole crystal ---------------------------------------------------------------------------
+
+
+@checked(30)
+@given(crystals(), changes(supercell=2))
+def test_nets_have_the_same_shells_and_rings_however_a_crystal_is_written(structure, change):
+    pair = Pair(structure, change)
+    if pair.before.kind != pair.after.kind or not pair.before.links:
+        return
+    shells = []
+    for graph, origin in ((pair.before, range(len(pair.old))), (pair.after, pair.source)):
+        net = graph.net()
+        found = {}
+        for k, node in enumerate(net.nodes):
+            if node.motif >= 0:
+                centre = int(origin[graph.motifs[node.motif].centre])
+                found.setdefault(centre, set()).add(net.coordination_sequence(k, shells=4))
+        shells.append((net.dimensionality, found))
+    assert shells[0] == shells[1]
+
+
+@checked(25)
+@given(real_crystals(most=8), changes(cell=False, mirror=False), st.integers(0, 99), st.floats(0.02, 0.3))
+def test_crystal_modes_give_back_their_amplitude_and_keep_their_irreps(structure, change, number, amplitude):
+    modes = crystal_modes(structure)
+    vectors = np.array([m.vectors.ravel() for m in modes])
+    np.testing.assert_allclose(vectors @ vectors.T, np.eye(len(modes)), atol=1e-6)
+    mode = modes[number % len(modes)]
+    made = modes.apply({mode: amplitude})
+    found = modes.amplitudes(made.cart_coords - modes.supercell.cart_coords)
+    for key, value in found.items():
+        assert abs(value - (amplitude if key == mode.key else 0.0)) < 1e-6, key
+    other = crystal_modes(change(structure)[0])
+    assert Counter(m.irrep for m in modes) == Counter(m.irrep for m in other)
