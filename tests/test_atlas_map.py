@@ -30,9 +30,12 @@ class SmallCodec:
 
     def encode(self, structures, symmetry=True) -> Codes:
         self.encoded += len(structures)
-        return Codes(np.stack([self._root(to_arrays(s), symmetry) for s in structures]), (), self.version)
+        roots = np.stack([self._root(to_arrays(s)) for s in structures])
+        for root, a in zip(roots, map(to_arrays, structures if symmetry else []), strict=False):
+            root[SYMMETRY] = blueprint_block(a.numbers, a.positions, a.cell)
+        return Codes(roots, (), self.version)
 
-    def _root(self, a: AtomArrays, symmetry: bool) -> np.ndarray:
+    def _root(self, a: AtomArrays) -> np.ndarray:
         if a.numbers.max() > 94:
             raise CodecError("too heavy", where=a.formula)
         images = np.zeros((1, 3))
@@ -48,8 +51,6 @@ class SmallCodec:
         root[COUNTS] = np.bincount(a.numbers, minlength=95)[1:95]
         root[LATTICE] = cell_to_block(a.cell, len(a))
         root[GEOMETRY] = np.tanh(features @ mixing)
-        if symmetry:
-            root[SYMMETRY] = blueprint_block(a.numbers, a.positions, a.cell)
         return root.astype(np.float32)
 
 
