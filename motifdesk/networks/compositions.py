@@ -8,13 +8,14 @@ from torch import Tensor
 # squared misfit below which no further element is looked for: labels are some 1.5 apart in 24 dimensions,
 # where sums of other elements do not come this near by chance; noise of 5 % of the spread leaves half of it
 _NEAR = 0.1
+_LARGEST_SET = 6
 _KEPT = 300  # sets of elements that are extended by one more
 
 
 def read_compositions(total: Tensor, count: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
     """The whole numbers ``n_z`` with ``sum_z n_z = count`` whose ``sum_z n_z table[z]`` is nearest to ``total``.
 
-    Searched are all sets of one and two elements, and the sets of three and four that extend those whose real (not
+    Searched are all sets of one and two elements, and the sets of three to six that extend those whose real (not
     whole) solution comes nearest; each solution is rounded, and one more element must explain more than noise would.
 
     Parameters: ``total [B, D]``, ``count int [B]``, ``table [Z, D]`` (row 0 is element 1).
@@ -32,13 +33,13 @@ def read_compositions(total: Tensor, count: Tensor, table: Tensor) -> tuple[Tens
             continue
         best_value, best_set, best_share = torch.inf, torch.zeros(1, dtype=torch.int64), torch.tensor([n])
         sets = torch.arange(elements, device=total.device).unsqueeze(1)
-        for size in range(1, min(4, n, elements) + 1):
+        for size in range(1, min(_LARGEST_SET, n, elements) + 1):
             share, value, real = _rounded(total[b], n, table, sets)
             k = int(value.argmin())
             # a further element must remove most of what is left, else it fits noise
             if float(value[k]) < (1.0 if size == 1 else 0.25) * best_value:
                 best_value, best_set, best_share = float(value[k]), sets[k], share[k]
-            if best_value < _NEAR or size == min(4, n, elements):
+            if best_value < _NEAR or size == min(_LARGEST_SET, n, elements):
                 break
             if size == 1:
                 sets = pairs
