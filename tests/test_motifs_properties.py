@@ -20,7 +20,7 @@ from motifdesk.motifs import (
     distortion_modes,
     find_motifs,
 )
-from motifdesk.motifs.measure import Measures, measure_motif
+from motifdesk.motifs.figures.measure import Measures, measure_motif
 from motifdesk.structures import read
 from tests.strategies import Change, changes, crystals, real_crystals
 
@@ -360,10 +360,15 @@ def test_distorting_follows_a_turned_and_reordered_crystal(structure, change, mo
     after = Distorter(pair.new, pair.after).solve({carried(mode, change, to): 0.05})
     assert before.converged == after.converged
     assume(before.converged)
-    np.testing.assert_allclose(after.cell, before.cell @ change.turn.T, atol=1e-4)  # converged means to 1e-3
+    costs = [before.cost[next(o.index for o, n, _ in pair.motifs() if n.index == k)] for k in range(len(after.cost))]
+    np.testing.assert_allclose(after.cost, costs, atol=1e-5)
     moved = after.positions - pair.new.cart_coords
     expected = (before.positions - pair.old.cart_coords)[pair.source] @ change.turn.T
-    np.testing.assert_allclose(moved - moved.mean(axis=0), expected - expected.mean(axis=0), atol=1e-4)
+    expected -= expected.mean(axis=0)
+    # a floppy network may stop while it still drifts where no motif feels it: by far less than it has moved
+    tolerance = max(1e-4, 0.02 * np.abs(expected).max())
+    np.testing.assert_allclose(after.cell, before.cell @ change.turn.T, atol=tolerance)
+    np.testing.assert_allclose(moved - moved.mean(axis=0), expected, atol=tolerance)
 
 
 # the net and the modes of the whole crystal ---------------------------------------------------------------------------
