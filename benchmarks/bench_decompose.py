@@ -93,8 +93,8 @@ def _spread(values: list[float], share: float) -> float:
 def run(args) -> dict:
     from pymatgen.core import Structure
 
-    from motifdesk.motifs.decomposing import decompose
-    from motifdesk.motifs.matching import match_structures
+    from motifdesk.motifs.paths.decomposing import decompose
+    from motifdesk.motifs.paths.matching import match_structures
 
     warnings.simplefilter("ignore")
     path = _file(args.data)

@@ -51,7 +51,7 @@ def _timed(distorter, modes, rng, each: int):
 
 def run(args) -> dict:
     from motifdesk.motifs import Distorter, distortion_modes, find_motifs
-    from motifdesk.motifs.dense import DenseSolver
+    from motifdesk.motifs.distortion.dense import DenseSolver
 
     rng = np.random.default_rng(args.seed)
     each = max(2, (args.limit or 60) // 6)

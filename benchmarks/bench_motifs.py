@@ -54,7 +54,7 @@ def _seconds(call) -> tuple[float, object]:
 
 def _neighbours(structure):
     """The neighbour sets alone, on symmetry-unique sites and carried to all."""
-    from motifdesk.motifs.finding import crystal_neighbours
+    from motifdesk.motifs.detection.finding import crystal_neighbours
 
     return crystal_neighbours(structure)
 
@@ -104,7 +104,7 @@ def _tridymite():
 
 
 def _unique_36(find) -> tuple[float | None, str | None]:
-    from motifdesk.motifs.oxidation import oxidation_states
+    from motifdesk.motifs.detection.oxidation import oxidation_states
 
     try:
         structure = _tridymite()
@@ -119,7 +119,7 @@ def run(args) -> dict:
 
     from motifdesk.data import path
     from motifdesk.motifs import find_motifs
-    from motifdesk.motifs.oxidation import oxidation_states
+    from motifdesk.motifs.detection.oxidation import oxidation_states
 
     warnings.simplefilter("ignore")
     source = args.data or str(path("corpora", "mp_20.npz"))

@@ -19,7 +19,7 @@ from pymatgen.analysis.local_env import CrystalNN
 from pymatgen.core import Lattice, Structure
 
 from motifdesk.data import path
-from motifdesk.motifs.oxidation import oxidation_states
+from motifdesk.motifs.detection.oxidation import oxidation_states
 from motifdesk.structures import corpus, read
 
 CHOSEN = {"mp_20": 130, "mpts_52": 45, "carbon_24": 20, "perov_5": 20}

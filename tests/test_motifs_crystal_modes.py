@@ -9,10 +9,10 @@ from pymatgen.core import Lattice, Structure
 from strategies import changes, crystals, random_crystals
 
 from motifdesk.motifs import Distorter, distortion_modes, find_motifs
-from motifdesk.motifs.crystal_characters import motif_shares
-from motifdesk.motifs.crystal_modes import crystal_modes
-from motifdesk.motifs.isotropy import directions, subgroup_of
-from motifdesk.motifs.supercells import supercell_of
+from motifdesk.motifs.symmetry.crystal_characters import motif_shares
+from motifdesk.motifs.symmetry.crystal_modes import crystal_modes
+from motifdesk.motifs.symmetry.isotropy import directions, subgroup_of
+from motifdesk.motifs.symmetry.supercells import supercell_of
 from motifdesk.structures import read, space_group
 from motifdesk.structures.arrays import AtomArrays, from_arrays, to_arrays
 from motifdesk.structures.errors import MotifDeskError

@@ -9,9 +9,9 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from motifdesk.motifs import find_motifs
-from motifdesk.motifs.crystalnn import neighbour_sets
-from motifdesk.motifs.neighbours import NeighbourList, reduce_cell
-from motifdesk.motifs.voronoi import voronoi_faces
+from motifdesk.motifs.detection.crystalnn import neighbour_sets
+from motifdesk.motifs.detection.neighbours import NeighbourList, reduce_cell
+from motifdesk.motifs.detection.voronoi import voronoi_faces
 from motifdesk.structures import read
 from tests.minerals import corundum, spinel
 

@@ -9,9 +9,9 @@ import pytest
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Molecule, Structure
 
-from motifdesk.motifs.crystal_modes import crystal_modes
-from motifdesk.motifs.decomposing import decompose
-from motifdesk.motifs.motif_changes import motif_amplitudes
+from motifdesk.motifs.paths.decomposing import decompose
+from motifdesk.motifs.paths.motif_changes import motif_amplitudes
+from motifdesk.motifs.symmetry.crystal_modes import crystal_modes
 from motifdesk.structures import read
 from motifdesk.structures.errors import MotifDeskError, MotifError, StructureError
 

@@ -8,9 +8,9 @@ from octahedra import TILT, A, Frame, made_from
 from pymatgen.core import Lattice, Structure
 
 from motifdesk.motifs import Distorter, distort, distortion_modes, find_motifs
-from motifdesk.motifs.characters import characters, repeating_cells
-from motifdesk.motifs.dense import DenseSolver
-from motifdesk.motifs.measure import relative, van_vleck
+from motifdesk.motifs.distortion.dense import DenseSolver
+from motifdesk.motifs.figures.measure import relative, van_vleck
+from motifdesk.motifs.symmetry.characters import characters, repeating_cells
 from motifdesk.motifs.testing import assert_corners_shared
 from motifdesk.structures import read, space_group
 from motifdesk.structures.errors import MotifDeskError

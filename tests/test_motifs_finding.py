@@ -7,8 +7,8 @@ import pytest
 from pymatgen.core import DummySpecies, Lattice, Molecule, Structure
 
 from motifdesk.motifs import MotifGraph, find_motifs
-from motifdesk.motifs.clock import Clock
-from motifdesk.motifs.oxidation import guess, oxidation_states
+from motifdesk.motifs.detection.clock import Clock
+from motifdesk.motifs.detection.oxidation import guess, oxidation_states
 from motifdesk.structures import read
 from motifdesk.structures.errors import MotifDeskError, MotifError
 from tests.minerals import corundum, spinel

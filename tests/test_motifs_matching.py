@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pymatgen.core import Lattice, Molecule, Structure
 
-from motifdesk.motifs.matching import match_structures
+from motifdesk.motifs.paths.matching import match_structures
 from motifdesk.structures import read
 from motifdesk.structures.errors import MotifDeskError, MotifError
 

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from strategies import rotation
 
 from motifdesk.motifs import distortion_modes, find_motifs, mode_by_key
-from motifdesk.motifs.irreps import figure_of, ideal_figure
-from motifdesk.motifs.measure import relative
-from motifdesk.motifs.modes import nearest_frame
-from motifdesk.motifs.pointgroup import PointGroup
-from motifdesk.motifs.shape_table import TABLE
-from motifdesk.motifs.shapes import match, vertices
+from motifdesk.motifs.figures.measure import relative
+from motifdesk.motifs.figures.pointgroup import PointGroup
+from motifdesk.motifs.figures.shape_table import TABLE
+from motifdesk.motifs.figures.shapes import match, vertices
+from motifdesk.motifs.symmetry.irreps import figure_of, ideal_figure
+from motifdesk.motifs.symmetry.modes import nearest_frame
 from motifdesk.structures import read, symmetry_operations
 from motifdesk.structures.errors import MotifDeskError
 

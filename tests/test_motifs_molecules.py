@@ -9,7 +9,7 @@ from ase.build import molecule as build
 from pymatgen.core import Molecule
 
 from motifdesk.motifs import MotifGraph, find_motifs
-from motifdesk.motifs.cycles import cycle_basis
+from motifdesk.motifs.hierarchy.cycles import cycle_basis
 from motifdesk.structures import corpus, read
 
 # PubChem CID 2244, conformer

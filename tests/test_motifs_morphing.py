@@ -9,7 +9,7 @@ import pytest
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Molecule, Structure
 
-from motifdesk.motifs.morphing import morph
+from motifdesk.motifs.paths.morphing import morph
 from motifdesk.structures import read
 from motifdesk.structures.errors import MotifDeskError, MotifDeskWarning, MotifError
 

@@ -8,9 +8,9 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from motifdesk.motifs import find_motifs
-from motifdesk.motifs.cycles import Distances, angle_rings
-from motifdesk.motifs.lattices import components, row_lattice
-from motifdesk.motifs.net import Net, Node, make_net
+from motifdesk.motifs.hierarchy.cycles import Distances, angle_rings
+from motifdesk.motifs.hierarchy.lattices import components, row_lattice
+from motifdesk.motifs.hierarchy.net import Net, Node, make_net
 from motifdesk.structures import read
 from motifdesk.structures.errors import MotifDeskError
 from tests.minerals import corundum, spinel

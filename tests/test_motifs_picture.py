@@ -8,7 +8,7 @@ import pytest
 from pymatgen.core import Lattice, Molecule, Structure
 
 from motifdesk.motifs import find_motifs
-from motifdesk.motifs.drawing import layout
+from motifdesk.motifs.hierarchy.drawing import layout
 from motifdesk.structures import read
 from motifdesk.structures.errors import MotifDeskError
 

@@ -5,7 +5,7 @@ import pytest
 from pymatgen.core import Lattice, Molecule, Structure
 
 from motifdesk.motifs import find_motifs
-from motifdesk.motifs.preview import distance_neighbours
+from motifdesk.motifs.detection.preview import distance_neighbours
 from motifdesk.structures import corpus, read
 from motifdesk.structures.arrays import to_arrays
 from motifdesk.structures.errors import MotifError

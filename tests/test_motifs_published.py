@@ -16,7 +16,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from motifdesk.motifs import Distorter, distortion_modes, find_motifs, measure_motif
-from motifdesk.motifs.measure import relative, van_vleck
+from motifdesk.motifs.figures.measure import relative, van_vleck
 from motifdesk.structures import read, space_group
 
 A = 3.9

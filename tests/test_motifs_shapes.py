@@ -7,8 +7,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from motifdesk.motifs import bond_valence_sums, find_motifs, measure_motif, shortest_contact
-from motifdesk.motifs.graph import Ligand, Motif
-from motifdesk.motifs.measure import (
+from motifdesk.motifs.figures.measure import (
     bond_angle_variance,
     bond_length_distortion,
     octahedral_parameters,
@@ -17,8 +16,9 @@ from motifdesk.motifs.measure import (
     relative,
     van_vleck,
 )
-from motifdesk.motifs.shape_table import ANGLES, TABLE
-from motifdesk.motifs.shapes import classify, csm, match, symbols_of, vertices
+from motifdesk.motifs.figures.shape_table import ANGLES, TABLE
+from motifdesk.motifs.figures.shapes import classify, csm, match, symbols_of, vertices
+from motifdesk.motifs.hierarchy.graph import Ligand, Motif
 from motifdesk.structures import read
 from tests.minerals import spinel
 

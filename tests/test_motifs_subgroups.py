@@ -5,7 +5,7 @@ import pytest
 from octahedra import Frame, made_from
 
 from motifdesk.motifs import Distorter, distort, distortion_modes, find_motifs
-from motifdesk.motifs.subgroups import (
+from motifdesk.motifs.distortion.subgroups import (
     Operations,
     displacement_group,
     operations_of,

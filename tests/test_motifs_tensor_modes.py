@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from strategies import rotation
 
 from motifdesk.motifs import Distorter, distortion_modes, find_motifs, mode_by_key
-from motifdesk.motifs.measure import relative
-from motifdesk.motifs.shapes import vertices
-from motifdesk.motifs.tensor_modes import solid_harmonics, tensor_coordinates, tensor_fields, wigner_3j
+from motifdesk.motifs.figures.measure import relative
+from motifdesk.motifs.figures.shapes import vertices
+from motifdesk.motifs.symmetry.tensor_modes import solid_harmonics, tensor_coordinates, tensor_fields, wigner_3j
 from motifdesk.structures import read
 from motifdesk.structures.errors import MotifDeskError
 

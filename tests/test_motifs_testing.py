@@ -6,7 +6,7 @@ from pymatgen.core import Structure
 
 import motifdesk as md
 from motifdesk.motifs import Distorter
-from motifdesk.motifs.subgroups import operations_of
+from motifdesk.motifs.distortion.subgroups import operations_of
 from motifdesk.motifs.testing import assert_motifs_rigid, assert_symmetry_kept
 
 

@@ -7,7 +7,7 @@ import pytest
 from octahedra import TILT, A, Frame
 
 from motifdesk.motifs import Distorter
-from motifdesk.motifs.measure import relative
+from motifdesk.motifs.figures.measure import relative
 from motifdesk.motifs.testing import assert_motifs_rigid, assert_symmetry_kept
 from motifdesk.structures import space_group
 

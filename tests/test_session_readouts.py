@@ -63,7 +63,7 @@ def test_move_rows_measure_the_motif_as_it_is_now(session):
 
 
 def test_the_quick_shape_measure_equals_the_full_search(session):
-    from motifdesk.motifs.shapes import match
+    from motifdesk.motifs.figures.shapes import match
 
     motif = session.state.graph.motifs[session.state.selection.motif]
     assert session.readouts("move")["csm"].number == pytest.approx(motif.csm, abs=1e-6)

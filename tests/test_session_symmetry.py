@@ -100,7 +100,7 @@ def test_kept_symmetry_is_recorded_replayed_and_exact(iridate, tmp_path):
 
 
 def test_a_subgroup_may_be_given_and_is_part_of_the_recipe(iridate, tmp_path):
-    from motifdesk.motifs.subgroups import operations_of
+    from motifdesk.motifs.distortion.subgroups import operations_of
 
     operations = operations_of(iridate.state.structure)
     mode = next(m for m in iridate.state.modes if "elongation" in m.label)

@@ -22,7 +22,7 @@ from motifdesk.structures.arrays import AtomArrays, to_arrays
 from motifdesk.structures.errors import CodecError
 
 if TYPE_CHECKING:
-    from motifdesk.motifs.graph import MotifGraph
+    from motifdesk.motifs.hierarchy.graph import MotifGraph
     from motifdesk.networks.motif_autoencoder import MotifAutoencoder
 
 FRAMES = ("niggli", "input")

@@ -10,7 +10,7 @@ import numpy as np
 from motifdesk.structures.arrays import AtomArrays, to_arrays
 
 if TYPE_CHECKING:
-    from motifdesk.motifs.graph import MotifGraph
+    from motifdesk.motifs.hierarchy.graph import MotifGraph
 
 MAX_NEIGHBOURS = 14  # a larger shell keeps its nearest; what that leaves uncovered becomes a motif of its own
 

@@ -6,27 +6,27 @@
 >>> distorted = distort(structure, {modes[0]: 0.05}, graph=graph)
 """
 
-from .characters import characters
-from .costs import MotifCost
-from .covalent import Fragment
-from .crystal_characters import motif_shares
-from .crystal_modes import CrystalMode, CrystalModes, crystal_modes
-from .decomposing import Decomposition, decompose
-from .distorting import Distorted, Distorter, distort
-from .elements import Hole
-from .finding import find_motifs
-from .functional import Group
-from .graph import Ligand, Link, Motif, MotifGraph, Unit
-from .isotropy import directions, subgroup_of
-from .layers import Layer
-from .levels import Level
-from .matching import StructureMatch, match_structures
-from .measure import Contact, Measures, measure_motif, shortest_contact
-from .modes import Mode, distortion_modes, mode_by_key
-from .morphing import Morph, morph
-from .net import Net, Node
-from .subgroups import Operations, operations_of, request_group
-from .valence import bond_valence_sums
+from .detection.covalent import Fragment
+from .detection.finding import find_motifs
+from .detection.functional import Group
+from .distortion.costs import MotifCost
+from .distortion.distorting import Distorted, Distorter, distort
+from .distortion.subgroups import Operations, operations_of, request_group
+from .figures.measure import Contact, Measures, measure_motif, shortest_contact
+from .figures.valence import bond_valence_sums
+from .hierarchy.elements import Hole
+from .hierarchy.graph import Ligand, Link, Motif, MotifGraph, Unit
+from .hierarchy.layers import Layer
+from .hierarchy.levels import Level
+from .hierarchy.net import Net, Node
+from .paths.decomposing import Decomposition, decompose
+from .paths.matching import StructureMatch, match_structures
+from .paths.morphing import Morph, morph
+from .symmetry.characters import characters
+from .symmetry.crystal_characters import motif_shares
+from .symmetry.crystal_modes import CrystalMode, CrystalModes, crystal_modes
+from .symmetry.isotropy import directions, subgroup_of
+from .symmetry.modes import Mode, distortion_modes, mode_by_key
 
 __all__ = [
     "Contact",

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from motifdesk.motifs.finding import find_motifs
+from motifdesk.motifs.detection.finding import find_motifs
 from motifdesk.structures.arrays import to_arrays
 
 if TYPE_CHECKING:
     from pymatgen.core import Molecule, Structure
 
-    from motifdesk.motifs.graph import MotifGraph
+    from motifdesk.motifs.hierarchy.graph import MotifGraph
 
 
 def assert_corners_shared(
@@ -61,7 +61,7 @@ def assert_symmetry_kept(before: Structure, after: Structure, operations: Any, *
     before, after
         The same sites in the same order; positions and cell may differ.
     operations
-        `motifdesk.motifs.subgroups.Operations` of `before` (of a request: ``Distorted.operations``).
+        `motifdesk.motifs.distortion.subgroups.Operations` of `before` (of a request: ``Distorted.operations``).
     atol
         Largest distance of a site from where an operation wants it, and largest change of a lattice vector's length or
         of the distance between two of their ends, Angstrom.

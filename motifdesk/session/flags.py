@@ -26,7 +26,7 @@ def flags(state: State) -> tuple[Flag, ...]:
     graph = state.graph
     if graph is None or state.arrays is state.reference.arrays:
         return ()
-    from motifdesk.motifs.preview import distance_neighbours
+    from motifdesk.motifs.detection.preview import distance_neighbours
 
     try:
         found = distance_neighbours(state.arrays, graph)

@@ -64,8 +64,8 @@ def shape_measure(state: State, motif: Motif, vectors: np.ndarray) -> float | No
 
     While a slider moves the assignment does not change, so one 3 x 3 singular value decomposition is enough.
     """
-    from motifdesk.motifs.measure import relative
-    from motifdesk.motifs.shapes import match, vertices
+    from motifdesk.motifs.figures.measure import relative
+    from motifdesk.motifs.figures.shapes import match, vertices
 
     cache = state.reference.scratch
     key = ("assignment", motif.index)
@@ -98,7 +98,7 @@ def motif_rows(sheet: Sheet, state: State) -> None:
     sheet.text("motif", "Motif", motif.name, "move")
     if not motif.ligands:
         return
-    from motifdesk.motifs.measure import bond_length_distortion, relative
+    from motifdesk.motifs.figures.measure import bond_length_distortion, relative
 
     vectors = relative(state.arrays, motif)
     lengths = np.linalg.norm(vectors, axis=1)
@@ -116,8 +116,8 @@ def shape_rows(sheet: Sheet, state: State) -> None:
     motif = picked(state)
     if motif is None:
         return
-    from motifdesk.motifs.measure import measure_motif, relative
-    from motifdesk.motifs.shapes import classify
+    from motifdesk.motifs.figures.measure import measure_motif, relative
+    from motifdesk.motifs.figures.shapes import classify
 
     measured = measure_motif(state.arrays, motif)
     if measured is not None:
@@ -174,7 +174,7 @@ def named(state: State, site: int) -> str:
 
 def picked_valence(sheet: Sheet, state: State, motif: Motif, lengths: np.ndarray) -> None:
     """Tier "move": bond-valence sum of the picked motif's centre over its own bonds, with their ``lengths`` [k]."""
-    from motifdesk.motifs.valence import bond_valence
+    from motifdesk.motifs.figures.valence import bond_valence
 
     graph = state.graph
     if graph is None or not any(graph.oxidation):

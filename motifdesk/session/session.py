@@ -62,7 +62,7 @@ class Session(Engine):
 
         ``keep``: "free" (the symmetry is what comes of it), "request" (exactly what the request leaves standing is
         kept), "break" (the cheapest response, however low its symmetry), or a subgroup to keep: ``Operations`` of
-        ``motifdesk.motifs.subgroups`` or a pair (rotations [G, 3, 3], translations [G, 3]). None: as picked.
+        ``motifdesk.motifs.distortion.subgroups`` or a pair (rotations [G, 3, 3], translations [G, 3]). None: as picked.
         """
         return self._edit("distort", (amplitudes,), {"keep": keep})
 

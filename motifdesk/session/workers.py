@@ -80,7 +80,7 @@ def finite(values: Any, what: str, shape: tuple[int, ...] | None = None) -> np.n
 
 def keep_recipe(keep: Any) -> Any:
     """``keep`` as JSON types: "free", "request", "break", or a subgroup as {"rotations": [G, 3, 3], "translations":
-    [G, 3]} from such a mapping, a pair of arrays or ``motifdesk.motifs.subgroups.Operations``."""
+    [G, 3]} from such a mapping, a pair of arrays or ``motifdesk.motifs.distortion.subgroups.Operations``."""
     if isinstance(keep, str) and keep in SYMMETRIES:
         return keep
     if isinstance(keep, Mapping):

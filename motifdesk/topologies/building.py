@@ -128,8 +128,8 @@ def enumerate_members(
 
 
 def _refuse_clashes(structure: Any, name: str) -> None:
-    from motifdesk.motifs.crystalnn import default_radius
-    from motifdesk.motifs.measure import shortest_contact
+    from motifdesk.motifs.detection.crystalnn import default_radius
+    from motifdesk.motifs.figures.measure import shortest_contact
 
     contact = shortest_contact(structure)
     if contact is None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from motifdesk.motifs.network import one_thread
+from motifdesk.motifs.distortion.network import one_thread
 from motifdesk.structures.errors import TopologyError
 
 from .assembly import Assembly, Join, Placement
@@ -140,7 +140,7 @@ def embed(
 def strained(embedded: Embedded) -> tuple[tuple[int, tuple[tuple[str, float], ...]], ...]:
     """What each motif gives when its vertices go where the shared atoms are: (motif, ((irrep, Angstrom), ...)), the
     largest amplitudes first; motifs that give nothing (< 1e-6 Angstrom) are left out."""
-    from motifdesk.motifs.irreps import figure_of
+    from motifdesk.motifs.symmetry.irreps import figure_of
 
     out = []
     for m, (placement, moved) in enumerate(zip(embedded.assembly.placements, pulled(embedded.assembly), strict=True)):

@@ -94,7 +94,7 @@ def nonpolar_parents(
 
 def _seen_from(structure: Any, parent: Parent, largest: float, strain: float) -> Parent | None:
     """A parent's parent with its distance from the crystal itself; None where that is too far."""
-    from motifdesk.motifs.matching import match_structures
+    from motifdesk.motifs.paths.matching import match_structures
     from motifdesk.structures.errors import MotifDeskError
 
     try:
@@ -110,7 +110,7 @@ def _seen_from(structure: Any, parent: Parent, largest: float, strain: float) ->
 def _primitive(arrays: AtomArrays) -> AtomArrays:
     found = dataset(arrays, 1e-3).prim_std_cell
     cell = np.array(found.basis)
-    from motifdesk.motifs.neighbours import reduce_cell
+    from motifdesk.motifs.detection.neighbours import reduce_cell
 
     short, _ = reduce_cell(cell)
     positions = np.array(found.positions) @ cell

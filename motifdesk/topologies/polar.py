@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from motifdesk.motifs.decomposing import Decomposition, decompose
-from motifdesk.motifs.morphing import Morph, morph
+from motifdesk.motifs.paths.decomposing import Decomposition, decompose
+from motifdesk.motifs.paths.morphing import Morph, morph
 from motifdesk.structures.arrays import element_symbols, to_arrays
 from motifdesk.structures.errors import TopologyError
 from motifdesk.structures.symmetry import SpaceGroup

@@ -175,7 +175,7 @@ def _paired(template: Template, selection: tuple[tuple[int, ...], ...]) -> Assem
 def _lattice(vectors: np.ndarray, tolerance: float = 1e-3) -> np.ndarray | None:
     """A short basis float [3, 3] of the lattice that vectors [n, 3] span; None where they lie in a plane or span no
     lattice with vectors longer than 1 Angstrom."""
-    from motifdesk.motifs.neighbours import reduce_cell
+    from motifdesk.motifs.detection.neighbours import reduce_cell
 
     basis: np.ndarray | None = None
     for chosen in combinations(range(len(vectors)), 3):
@@ -207,7 +207,7 @@ def _lattice(vectors: np.ndarray, tolerance: float = 1e-3) -> np.ndarray | None:
 
 def _clashes(assembly: Assembly, template: Template) -> bool:
     """Whether atoms that are not shared come nearer than the motif's own ligands, or a centre than its bonds."""
-    from motifdesk.motifs.measure import shortest_contact
+    from motifdesk.motifs.figures.measure import shortest_contact
 
     v = template.vertices
     own = np.linalg.norm(v[:, None] - v[None], axis=2)

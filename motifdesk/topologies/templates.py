@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from motifdesk.motifs.graph import Motif
-from motifdesk.motifs.pointgroup import PointGroup, point_group
-from motifdesk.motifs.shapes import shape_name, symbols_of, vertices
+from motifdesk.motifs.figures.pointgroup import PointGroup, point_group
+from motifdesk.motifs.figures.shapes import shape_name, symbols_of, vertices
+from motifdesk.motifs.hierarchy.graph import Motif
 from motifdesk.structures.errors import TopologyError
 
 KINDS = ("vertex", "edge", "face")

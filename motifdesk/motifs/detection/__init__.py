@@ -1,0 +1,1 @@
+"""Find motifs: neighbours, oxidation states, molecules in crystals, and the cheap rule of a drag."""

@@ -1,0 +1,1 @@
+"""Turn modes on without tearing the network, keeping or breaking symmetry on purpose."""

@@ -1,0 +1,1 @@
+"""Two structures laid on each other: matching, decomposition into modes, continuous paths."""
