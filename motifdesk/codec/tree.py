@@ -207,6 +207,9 @@ def decode_children(
     positions = refined.positions[0].cpu().numpy()
     final = None if refined.cells is None else refined.cells[0].cpu().numpy()
     arrays = AtomArrays(made.arrays.numbers, positions, final)
-    note = "; ".join(x for x in (made.note, f"shared ligands agree within {made.disagreement:.1e} A") if x)
+    worst = float(made.misfit.max(initial=0.0))
+    told = f"shared ligands agree within {made.disagreement:.1e} A"
+    told = told if worst < 1e-6 else f"{told}, a motif's code is missed by {worst:.1e}"
+    note = "; ".join(x for x in (made.note, told) if x)
     seconds = time.perf_counter() - started
     return Decoded(from_arrays(arrays), residual, residual <= CONVERGED, source, code, seconds, 1, arrays, note=note)
