@@ -464,3 +464,12 @@ def test_one_octahedron_of_a_cubic_perovskite_leads_to_the_groups_of_its_order_p
     assert found["stretch", "T1u"] == ["P4mm"] * 3
     assert found["bend", "T2g"] == ["Cmmm"] * 3
     assert found["rotation", "T1g"] == ["P4/m"] * 3
+
+
+def test_the_fourfold_rotary_axis_of_d2d_is_the_principal_one():
+    """NdInNi4 (F-43m, mp_20): little co-groups D2d took a two-fold axis for principal, so A1 and A2 shared one name."""
+    from motifdesk.structures import corpus
+
+    structure = corpus("mp_20").structure(3361)
+    modes = crystal_modes(structure, [[1, 1, 1], [0, 2, 0], [0, 0, 2]])
+    assert len({mode.key for mode in modes}) == len(modes)

@@ -9,6 +9,7 @@
 from .detection.covalent import Fragment
 from .detection.finding import find_motifs
 from .detection.functional import Group
+from .detection.preview import NeighbourChanges, distance_neighbours
 from .distortion.costs import MotifCost
 from .distortion.distorting import Distorted, Distorter, distort
 from .distortion.subgroups import Operations, operations_of, request_group
@@ -22,6 +23,7 @@ from .hierarchy.net import Net, Node
 from .paths.decomposing import Decomposition, decompose
 from .paths.matching import StructureMatch, match_structures
 from .paths.morphing import Morph, morph
+from .paths.motif_changes import motif_amplitudes
 from .symmetry.characters import characters
 from .symmetry.crystal_characters import motif_shares
 from .symmetry.crystal_modes import CrystalMode, CrystalModes, crystal_modes
@@ -48,6 +50,7 @@ __all__ = [
     "Motif",
     "MotifCost",
     "MotifGraph",
+    "NeighbourChanges",
     "Net",
     "Node",
     "Operations",
@@ -58,6 +61,7 @@ __all__ = [
     "crystal_modes",
     "decompose",
     "directions",
+    "distance_neighbours",
     "distort",
     "distortion_modes",
     "find_motifs",
@@ -65,6 +69,7 @@ __all__ = [
     "measure_motif",
     "mode_by_key",
     "morph",
+    "motif_amplitudes",
     "motif_shares",
     "operations_of",
     "request_group",

@@ -103,7 +103,8 @@ class PointGroup:
         touching = np.abs(np.abs(axes @ unit.T) - 1) < _EPS
 
         def rank(n: int) -> tuple:
-            return (-int(touching[n].sum()), *(-np.round(np.abs(axes[n][[2, 0, 1]]), 3)))
+            rotary = order % 2 == 0 and len(self._find(-1, math.pi / order, axes[n])) > 0  # S4 of D2d above its C2'
+            return (not rotary, -int(touching[n].sum()), *(-np.round(np.abs(axes[n][[2, 0, 1]]), 3)))
 
         z = axes[min(range(len(axes)), key=rank)]
         principal = int(self._find(1, 2 * math.pi / order, z)[0])
