@@ -160,6 +160,11 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
     bench.add_argument("--data", help="an .npz in the layout of motifdesk/data/corpora, where the benchmark takes one")
     bench.add_argument("--limit", type=int, help="at most so many structures")
     bench.add_argument("--seed", type=int, default=0)
+    bench.add_argument("--no-corpus", action="store_true", help="reconstruct: no proposals from the bundled corpora")
+    bench.add_argument(
+        "--root-only", action="store_true", help="reconstruct: from the root vector, without motif codes"
+    )
+    bench.add_argument("--seconds", type=float, help="reconstruct: time limit of one decode (default 20)")
     bench.set_defaults(run=_bench)
     return parser
 
