@@ -16,7 +16,7 @@ from motifdesk.atlas.quality import landing_errors, prototypes, purity, trustwor
 from motifdesk.codec.blueprint import blueprint_block
 from motifdesk.codec.codes import COUNTS, GEOMETRY, LATTICE, ROOT_WIDTH, SYMMETRY, Codes
 from motifdesk.codec.lattice import cell_to_block
-from motifdesk.structures import AtomArrays, StructureError, corpus, read, to_arrays
+from motifdesk.structures import AtomArrays, StructureError, corpus, examples, read, to_arrays
 from motifdesk.structures.errors import AtlasError, CodecError
 
 
@@ -76,9 +76,9 @@ def atlas(fitted, codec):
 def test_crystals_molecules_and_examples_share_one_map(fitted, atlas):
     _, info, _ = fitted
     assert info["sources"] == {
-        "carbon_24": 85, "examples": 13, "mp_20": 85, "mpts_52": 85, "perov_5": 85, "qm9": 85
+        "carbon_24": 85, "examples": len(examples()), "mp_20": 85, "mpts_52": 85, "perov_5": 85, "qm9": 85
     }  # fmt: skip
-    assert len(atlas) == info["points"] == 438 and info["left_out"] == 0
+    assert len(atlas) == info["points"] == 5 * 85 + len(examples()) and info["left_out"] == 0
     assert np.isfinite(atlas.xy).all() and atlas.xy.dtype == np.float32
     assert {"source", "id", "formula", "natoms", "spacegroup", "formation_energy", "band_gap"} <= set(atlas.columns)
     row = int(np.flatnonzero(atlas.columns["id"] == "rutile-TiO2.cif")[0])
@@ -268,7 +268,7 @@ def test_damaged_map_files_are_refused(fitted, tmp_path):
 
 def test_the_card_tells_weights_counts_and_figures(fitted):
     card = (fitted[0] / "README.md").read_text()
-    assert "weights small-1; 438 points" in card and "| trustworthiness_15 | 0." in card
+    assert f"weights small-1; {5 * 85 + len(examples())} points" in card and "| trustworthiness_15 | 0." in card
 
 
 def test_trustworthiness_vs_sklearn():
