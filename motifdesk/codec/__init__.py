@@ -15,23 +15,40 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 _HOME = {
+    "Children": "children",
     "Codec": "codec",
     "load_codec": "codec",
     "Codes": "codes",
     "concatenate": "codes",
     "Decoded": "decode",
+    "Edited": "editing",
     "Follower": "follower",
     "Frame": "follower",
+    "edit_motif": "editing",
 }
 
-__all__ = ["Codec", "Codes", "Decoded", "Follower", "Frame", "concatenate", "load_codec"]
+__all__ = [
+    "Children",
+    "Codec",
+    "Codes",
+    "Decoded",
+    "Edited",
+    "Follower",
+    "Frame",
+    "concatenate",
+    "edit_motif",
+    "load_codec",
+]
 
 if TYPE_CHECKING:
+    from motifdesk.codec.children import Children as Children
     from motifdesk.codec.codec import Codec as Codec
     from motifdesk.codec.codec import load_codec as load_codec
     from motifdesk.codec.codes import Codes as Codes
     from motifdesk.codec.codes import concatenate as concatenate
     from motifdesk.codec.decode import Decoded as Decoded
+    from motifdesk.codec.editing import Edited as Edited
+    from motifdesk.codec.editing import edit_motif as edit_motif
     from motifdesk.codec.follower import Follower as Follower
     from motifdesk.codec.follower import Frame as Frame
 

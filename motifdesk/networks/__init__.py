@@ -13,8 +13,11 @@ _HOME = {
     "Encoder": "encoder",
     "EncoderConfig": "encoder",
     "GraphBatch": "batch",
+    "Hierarchy": "hierarchy",
+    "MotifAutoencoder": "motif_autoencoder",
     "NetworkError": "errors",
     "PropertyHeads": "heads",
+    "Reduce": "reduce",
     "TrainConfig": "training",
     "Weights": "checkpoint",
     "assert_equivariant": "testing",
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
     from motifdesk.networks.encoder import Encoder as Encoder
     from motifdesk.networks.encoder import EncoderConfig as EncoderConfig
     from motifdesk.networks.errors import NetworkError as NetworkError
+    from motifdesk.networks.hierarchy import Hierarchy as Hierarchy
+    from motifdesk.networks.motif_autoencoder import MotifAutoencoder as MotifAutoencoder
+    from motifdesk.networks.reduce import Reduce as Reduce
     from motifdesk.networks.heads import PropertyHeads as PropertyHeads
     from motifdesk.networks.testing import assert_equivariant as assert_equivariant
     from motifdesk.networks.training import TrainConfig as TrainConfig
