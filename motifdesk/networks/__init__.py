@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from motifdesk.networks.encoder import Encoder as Encoder
     from motifdesk.networks.encoder import EncoderConfig as EncoderConfig
     from motifdesk.networks.errors import NetworkError as NetworkError
+    from motifdesk.networks.heads import PropertyHeads as PropertyHeads
     from motifdesk.networks.hierarchy import Hierarchy as Hierarchy
     from motifdesk.networks.motif_autoencoder import MotifAutoencoder as MotifAutoencoder
     from motifdesk.networks.reduce import Reduce as Reduce
-    from motifdesk.networks.heads import PropertyHeads as PropertyHeads
     from motifdesk.networks.testing import assert_equivariant as assert_equivariant
     from motifdesk.networks.training import TrainConfig as TrainConfig
     from motifdesk.networks.training import train as train

@@ -30,7 +30,9 @@ def holes(cell: np.ndarray, positions: np.ndarray) -> tuple[Hole, ...]:
     """The holes between points of a periodic set: centres of empty spheres (vertices of their Voronoi diagram).
 
     cell float [3, 3] rows, positions float [N, 3], Angstrom. Centres that (nearly) coincide are one hole, with the
-    coordination of all their points: 4 tetrahedral, 6 octahedral, 8 cubic, ... Ascending coordination.
+    coordination of all their points: 4 tetrahedral, 6 octahedral, 8 cubic, ... Ascending coordination. Coarser and some
+    ten times faster than `MotifGraph.holes`, which tells holes of real crystals apart: families are nearly ideal, and
+    are built by the hundred.
     """
     from scipy.spatial import Delaunay, cKDTree
 
