@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
@@ -21,8 +22,8 @@ from motifdesk.motifs import (
     find_motifs,
 )
 from motifdesk.motifs.figures.measure import Measures, measure_motif
-from motifdesk.structures import read
-from tests.strategies import Change, changes, crystals, real_crystals
+from motifdesk.structures import corpus, read
+from tests.strategies import Change, changes, crystals, real_crystals, rotation
 
 
 def checked(examples: int):
@@ -350,8 +351,10 @@ def test_amplitude_zero_is_the_identity(structure, scope):
     assert made.species == structure.species
 
 
+@pytest.mark.xfail(strict=True, reason="collinear motifs are answered differently in a generally turned frame")
 @checked(40)
 @given(crystals(), changes(cell=False), st.integers(0, 99), st.integers(0, 99), st.sampled_from(["motif", "orbit"]))
+@example(corpus("perov_5").structure(3353), Change(rotation(1), np.zeros(3), np.eye(3, dtype=int), 0), 53, 1, "orbit")
 def test_distorting_follows_a_turned_and_reordered_crystal(structure, change, motif, number, scope):
     pair = Pair(structure, change)
     mode = chosen(structure, pair.before, motif, number, scope)
