@@ -104,7 +104,7 @@ def measure_coverage(codec: Codec, coverage: float = 0.9, *, atlas: Atlas | None
 
     ``count``, ``coverage`` (measured share inside), ``half_width`` (mean), ``mae``, ``mean_baseline_mae`` (the mean of
     the training structures), ``coverage_near`` and ``coverage_far`` (nearer and farther half by latent distance), and
-    ``plain_half_width``, the constant half-width of plain split conformal at the same coverage.
+    ``plain_half_width``, the constant half-width that would cover the share asked for on this very half.
     """
     known, calibrations = _calibrated(codec, atlas)
     out = {}
