@@ -61,6 +61,13 @@ def test_examples_have_their_published_space_groups():
         "quartz-SiO2.cif": 154,
         "NaCl.cif": 225,
         "KCuF3.cif": 140,
+        "BaTiO3-cubic.cif": 221,
+        "BaTiO3-tetragonal.cif": 99,
+        "BaTiO3-orthorhombic.cif": 38,
+        "beryl.cif": 192,
+        "chabazite.cif": 166,
+        "Mn-formate.cif": 60,
+        "Zn-oxalate-dihydrate.cif": 15,
     }
     assert {name: space_group(read(name), 0.01).number for name in published} == published
     assert set(examples()) == {*published, "benzene.xyz"}
