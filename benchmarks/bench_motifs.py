@@ -6,7 +6,7 @@ thread. All times are of the same structures in the same run, ours taken first a
 summary:
   agreement               share of sites whose neighbour set is CrystalNN's, oxidation states decorated alike
   sites, structures       how many
-  ratio_to_crystalnn      CrystalNN's seconds for the neighbour sets of all sites / ours for the same (symmetry included)
+  ratio_to_crystalnn      CrystalNN's seconds for the neighbour sets of all sites / ours for the same, symmetry included
   ratio_whole             CrystalNN's seconds for all sites / ours for the whole of find_motifs, which also classifies,
                           links and groups; the milliseconds below are those of the whole
   ratio_to_chemenv        ChemEnv's seconds (LocalGeometryFinder, no refinement) / ours, on a few small structures
