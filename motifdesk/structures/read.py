@@ -111,7 +111,10 @@ def _from_object(source: Any, max_atoms: int) -> tuple[Structure | Molecule, str
         from pymatgen.core import Molecule, Structure
 
         check_count(len(source), max_atoms, f"the {type(source).__name__} given")
-        where = f"{type(source).__name__} {one_line(source.formula, 60)}"
+        with warnings.catch_warnings():  # sorting a formula, pymatgen warns of noble gases' electronegativity
+            warnings.simplefilter("ignore", UserWarning)
+            formula = source.formula
+        where = f"{type(source).__name__} {one_line(formula, 60)}"
         kind = Structure if hasattr(source, "lattice") else Molecule
         return kind.from_sites(list(source), charge=source._charge, properties=dict(source.properties)), where
     if isinstance(source, (bytes, bytearray)):

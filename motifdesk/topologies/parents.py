@@ -9,6 +9,7 @@ move, as in E. Kroumova et al., PSEUDO, J. Appl. Cryst. 34, 783 (2001).
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import product
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from motifdesk.structures.arrays import AtomArrays, from_arrays, to_arrays
-from motifdesk.structures.errors import TopologyError
+from motifdesk.structures.errors import MotifDeskError, MotifDeskWarning, TopologyError
 from motifdesk.structures.symmetry import SpaceGroup, dataset, space_group
 
 #: Space groups whose point group has a unique direction: 1, m, 2, mm2, 4, 4mm, 3, 3m, 6, 6mm.
@@ -95,10 +96,11 @@ def nonpolar_parents(
 def _seen_from(structure: Any, parent: Parent, largest: float, strain: float) -> Parent | None:
     """A parent's parent with its distance from the crystal itself; None where that is too far."""
     from motifdesk.motifs.paths.matching import match_structures
-    from motifdesk.structures.errors import MotifDeskError
 
     try:
-        found = match_structures(parent.structure, structure, seconds=10.0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", MotifDeskWarning)  # the best mapping in that time is an upper bound: enough
+            found = match_structures(parent.structure, structure, seconds=10.0)
     except MotifDeskError:
         return None
     stretch = float(np.abs(np.linalg.eigvalsh(found.strain)).max())

@@ -37,6 +37,8 @@ from .solving import Solver
 from .subgroups import Operations
 from .symmetric import Symmetry
 
+#: Angstrom; no motif survives more, and a slipped decimal point should be told.
+_LARGEST_AMPLITUDE = 20.0
 _SITE = 0.01  # weight of a site's displacement
 _STRAIN = 1e-3  # penalty on strain as a share of the network's own stiffness against it
 _REMEMBERED = 8  # sets of modes whose factorisation is kept
@@ -185,6 +187,10 @@ class Distorter:
                 ) from None
             if not math.isfinite(amplitude):
                 raise MotifError(f"an amplitude of {value}", where=mode.key, remedy="give a finite number of Angstrom")
+            if abs(amplitude) > _LARGEST_AMPLITUDE:
+                raise MotifError(
+                    f"an amplitude of {amplitude:g} A", where=mode.key, remedy=f"stay within {_LARGEST_AMPLITUDE:g} A"
+                )
             wanted[mode.key] = (mode, amplitude)
         return list(wanted.values())
 
