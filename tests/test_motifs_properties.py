@@ -305,6 +305,14 @@ def reach(structure: Structure, mode: Mode, graph: MotifGraph) -> float:
     return float(np.hypot(np.linalg.norm(force), np.linalg.norm(strain + strain.T) / 2))
 
 
+def cell_strain(structure: Structure, mode: Mode, graph: MotifGraph, amplitude: float) -> float:
+    """The strain of the cell that an amplitude asks for, from what a twentieth of it takes: above 0.2 the distorter
+    gives less than was asked rather than an absurd cell."""
+    little = Distorter(structure, graph).solve({mode: amplitude / 20})
+    change = np.linalg.inv(structure.lattice.matrix) @ little.cell - np.eye(3)
+    return 20.0 * float(np.abs(np.linalg.eigvalsh((change + change.T) / 2)).max())
+
+
 _FLOPPY = Structure(
     Lattice.from_parameters(5.225813, 3.339432, 5.704931, 33.081104, 97.411888, 70.392387),
     ["Al", "Ni"],
@@ -319,11 +327,20 @@ _TREE = Structure(
 )
 
 
+_STRAINED = Structure(
+    [[4.478105670408186, 0.0, 0.42071522251211396], [-1.0893654368936752, 2.32665011877025, 0.6012313077615422],
+     [0.0, 0.0, 4.493641507578182]],
+    ["Cu", "Au", "Cu"],
+    [[0.4092, 0.5496, 0.02756], [0.7535, 0.5381, 0.3297], [0.1607, 0.9699, 0.5161]],
+)  # fmt: skip
+
+
 # found here: floppy networks that still drifted were answered by two thirds of what they allow
 @checked(50)
 @given(requests())
 @example((_FLOPPY, 1, 0, 0.043))
 @example((_TREE, 0, 0, 0.0252))
+@example((_STRAINED, 0, 0, 0.0625))
 def test_a_motif_gets_the_amplitude_asked_for_unless_the_lattice_forbids_it(request):
     structure, motif, number, amplitude = request
     graph = find_motifs(structure)
@@ -334,7 +351,7 @@ def test_a_motif_gets_the_amplitude_asked_for_unless_the_lattice_forbids_it(requ
     able = reach(structure, mode, graph)
     if able < 1e-6:
         assert abs(solved.achieved[mode.key]) < 1e-6, (graph, mode.key)
-    elif solved.converged and able > 0.1:
+    elif solved.converged and able > 0.1 and cell_strain(structure, mode, graph, amplitude) < 0.15:
         assert abs(solved.achieved[mode.key] - amplitude) < 0.05 * amplitude, (graph, mode.key, solved.achieved)
 
 

@@ -247,13 +247,15 @@ def _composition(counts: np.ndarray, crystal: np.ndarray) -> np.ndarray:
 
 
 def _counts(formula: str | Mapping[str, Any]) -> np.ndarray:
-    from pymatgen.core import Composition
+    from pymatgen.core import Composition, Element
 
     out = np.zeros(N_ELEMENTS, dtype=np.float32)
     try:
         found = Composition(formula).get_el_amt_dict()
         for symbol, amount in found.items():
-            z = Composition(symbol).elements[0].Z
+            if not Element.is_valid_symbol(symbol):  # a dummy species' Z is a number at random
+                raise ValueError
+            z = Element(symbol).Z
             if amount != int(amount) or z > N_ELEMENTS:
                 raise ValueError
             out[z - 1] = amount

@@ -38,7 +38,7 @@ from .subgroups import Operations
 from .symmetric import Symmetry
 
 #: Angstrom; no motif survives more, and a slipped decimal point should be told.
-_LARGEST_AMPLITUDE = 20.0
+_LARGEST_AMPLITUDE = 100.0
 _SITE = 0.01  # weight of a site's displacement
 _STRAIN = 1e-3  # penalty on strain as a share of the network's own stiffness against it
 _REMEMBERED = 8  # sets of modes whose factorisation is kept
