@@ -33,15 +33,17 @@ def test_lock_pins_every_dependency_to_an_allowed_version():
     lock = dict(line.split("==") for line in (ROOT / "requirements.lock").read_text().splitlines() if "==" in line)
     for text in ASKED:
         requirement = Requirement(text)
+        if requirement.name == "motifdesk":  # an extra that takes in other extras
+            continue
         assert requirement.specifier.contains(lock[requirement.name.lower()]), text
-    assert not [name for name in lock if name.startswith(("nvidia", "triton"))], (
-        "the lock must not ask for CUDA packages"
-    )
+    # nvidia-ml-py3 is 20 kB of Python that CHGNet asks for to read a GPU's free memory; it brings no CUDA
+    cuda = [name for name in lock if name.startswith(("nvidia", "triton")) and name != "nvidia-ml-py3"]
+    assert not cuda, "the lock must not ask for CUDA packages"
 
 
 def test_every_dependency_has_its_reason():
     text = (ROOT / "pyproject.toml").read_text()
-    lines = re.findall(r'^  "[a-z0-9-]+[<>=].*$', text, flags=re.M)
+    lines = re.findall(r'^  "[a-z0-9-]+[<>=\[].*$', text, flags=re.M)
     assert len(lines) == len(ASKED)
     assert all(re.search(r"# .{8,}", line) for line in lines)
 
