@@ -30,13 +30,43 @@ def compare(truth: Any, made: Any) -> dict[str, Any]:
 
 
 def valid(structure: Any) -> bool:
-    """CDVAE's validity of a decoded crystal: no pair nearer than 0.5 A, a volume of at least 0.1 A^3, `neutral`."""
+    """CDVAE's validity of a decoded crystal: no pair nearer than 0.5 A, a volume of at least 0.1 A^3, `smact_valid`."""
     distances = structure.distance_matrix + 10.0 * np.eye(len(structure))
     if distances.min() < 0.5 or structure.volume < 0.1 or min(structure.lattice.abc) < 0.5:
         return False
     z, counts = np.unique(structure.atomic_numbers, return_counts=True)
     counts = counts // np.gcd.reduce(counts)
-    return neutral(tuple(z.tolist()), tuple(counts.tolist()))
+    return smact_valid(tuple(z.tolist()), tuple(counts.tolist()))
+
+
+def gate_rule() -> str:
+    """Whose composition rule `valid` applies: "smact VERSION, smact14", or pymatgen's tables where it is missing."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return f"smact {version('smact')}, smact14"
+    except PackageNotFoundError:
+        return "pymatgen oxidation states (smact is not installed)"
+
+
+@lru_cache(maxsize=65536)
+def smact_valid(numbers: tuple[int, ...], counts: tuple[int, ...]) -> bool:
+    """SMACT's `smact_validity` as CDVAE's script calls it: Pauling test, metals among themselves pass.
+
+    CDVAE (Xie et al., ICLR 2022) used SMACT 2, whose oxidation states SMACT 4 calls "smact14": with them the true
+    crystals of MP-20, Perov-5 and Carbon-24 pass as often as published (about 90, 98.6 and 100 %); SMACT 4's own
+    default, icsd24, is another gate. Without smact (extra ``screen``): `neutral`.
+    """
+    if len(numbers) == 1:
+        return True
+    try:
+        from smact.screening import smact_validity
+    except ImportError:
+        return neutral(numbers, counts)
+    from pymatgen.core import Composition, Element
+
+    composition = Composition({Element.from_Z(z).symbol: n for z, n in zip(numbers, counts, strict=True)})
+    return bool(smact_validity(composition, oxidation_states_set="smact14"))
 
 
 @lru_cache(maxsize=65536)
@@ -45,8 +75,8 @@ def neutral(numbers: tuple[int, ...], counts: tuple[int, ...]) -> bool:
 
     The composition test of SMACT (Davies et al., Chem 1, 617, 2016) as CDVAE's script applies it: one element, or
     metals alone, pass; an element without an electronegativity passes the Pauling test. The oxidation states are
-    pymatgen's (`Element.oxidation_states`) and so are the electronegativities, as SMACT is no dependency; its own table
-    differs for some elements, so a gated rate differs from one made with it by that much.
+    pymatgen's (`Element.oxidation_states`) and so are the electronegativities: the substitute where smact is missing.
+    Its table differs for some elements: 84 % of MP-20 pass, 88 % with smact's.
     """
     from pymatgen.core import Element
 

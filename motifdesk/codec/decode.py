@@ -46,7 +46,7 @@ class Decoded:
     Attributes:
         structure: the best structure found, or ``None`` when no start could be made. Only a result if ``converged``.
         residual: mean squared difference of its geometry code to the target's (inf without a structure).
-        converged: residual <= 1e-6, the documented certificate.
+        converged: residual <= 1e-8, the documented certificate.
         source: what the winning start was made from ("mp_20/mp-149", "random, space group 62", ...).
         code: the target. seconds: wall time. tried: starts refined.
         distance: mean squared code difference of the best corpus proposal before refinement (nan without any, and

@@ -36,7 +36,7 @@ class Frame:
     Attributes:
         arrays: the atoms now, order as in the structure that the follower started from.
         residual: mean squared difference of the compared geometry numbers to the target's.
-        converged: residual <= 1e-6: the structure has the target's code. A frame on the way rarely has.
+        converged: residual <= 1e-8: the structure has the target's code. A frame on the way rarely has.
         root: float32 [544], the code of this very structure: where it really lies; its symmetry is left unknown.
         moved: longest way of an atom since the last frame, Angstrom.
         restarted: the atoms were replaced by the anchor's.

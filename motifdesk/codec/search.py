@@ -16,8 +16,6 @@ from motifdesk.codec.propose import Goal, Proposals, rank
 from motifdesk.codec.refine import CONVERGED, LatticeTarget, refine
 from motifdesk.codec.symmetric import BlueprintSearch
 
-SOLVED = 1e-8  # the true structure ends far below; polytypes have been seen to share a code to 2e-7
-_SPARE = 4  # batches that are still tried when the best lies between SOLVED and CONVERGED
 _PROMISING = 1e-4  # a residual below this in float32 is worth finishing in float64
 _NEAR = 3e-3  # a symmetric crystal's residual below this may come from a distortion that its blueprint leaves out
 _SAME_CELL = 0.01  # largest difference of a lattice block from the code's
@@ -60,7 +58,6 @@ class Search:
         self.rng = np.random.default_rng(seed)
         self.best = _Best()
         self.tried = 0
-        self.spare = _SPARE
         self.pending: list[tuple[float, np.ndarray, np.ndarray | None, str]] = []
 
     @property
@@ -70,14 +67,12 @@ class Search:
 
     @property
     def done(self) -> bool:
-        return self.best.residual <= SOLVED or (self.best.residual <= CONVERGED and self.spare <= 0) or self.late
+        return self.best.residual <= CONVERGED or self.late
 
     def run(self, starts: Proposals, stage: str, steps: int) -> None:
         """Refine a batch of starts for a few steps; finish what looks promising, remember the rest."""
         if self.done or not len(starts):
             return
-        if self.best.residual <= CONVERGED:
-            self.spare -= 1
         positions = starts.positions + self.rng.normal(scale=_JITTER, size=starts.positions.shape)
         cells = None if starts.cells is None else torch.from_numpy(starts.cells)
         made = refine(
@@ -137,8 +132,6 @@ class Search:
         """One round of starts that keep the blueprint; the best are finished with all atoms and the cell free."""
         if self.done:
             return
-        if self.best.residual <= CONVERGED:
-            self.spare -= 1
         made, tried = blueprint.round(lambda: self.late)
         self.tried += tried
         source = blueprint.source
@@ -192,7 +185,7 @@ class Search:
     ) -> None:
         _, positions, cell, source = item
         residual, positions, cell = self._refined(positions, cell, self.lattice, steps, tolerance)
-        if SOLVED < residual < _NEAR and cell is not None:
+        if CONVERGED < residual < _NEAR and cell is not None:
             # in a lattice that is nearly more symmetric than it is, a crystal lies well in several settings, and the
             # shape asked of the wrong one holds it a little off: the code alone knows the shape
             free = LatticeTarget(self.goal.block, shape=0.0)
@@ -200,7 +193,7 @@ class Search:
             block = cell_to_block(bent, len(moved)) if other < residual else None
             if block is not None and np.abs(block - self.goal.block).max() < _SAME_CELL:
                 residual, positions, cell = other, moved, bent
-        elif SOLVED < residual < _PROMISING:
+        elif CONVERGED < residual < _PROMISING:
             residual, positions, cell = self._refined(positions, cell, self.lattice, 30, tolerance)
         self._offer((residual, positions, cell, source), exact=True)
 
@@ -225,8 +218,6 @@ class Search:
         return float(made.residual[0]), made.positions[0].cpu().numpy(), end
 
     def _offer(self, item: tuple[float, np.ndarray, np.ndarray | None, str], exact: bool = False) -> None:
-        if exact and self.best.residual <= CONVERGED:
-            self.spare -= 1
         # a float32 residual is no certificate: it may come close but never counts as converged
         residual = item[0] if exact else max(item[0], 2.0 * CONVERGED)
         if residual < self.best.residual:
