@@ -1,0 +1,115 @@
+"""Energy above the hull of the competing phases, all energies by one calculator.
+
+Competing phases of a chemical system are the crystals of the bundled corpora (`mp_20`, `mpts_52`: a part of the
+Materials Project, development structures included) within it, and for elements of which the corpora hold no crystal a
+textbook structure (bcc, fcc, hcp, diamond, ... as ASE tabulates them). They are treated exactly as the candidates are:
+with the same calculator, relaxed where the candidates are relaxed. The corpora's own formation energies are corrected
+DFT energies and are not mixed in. A hull over a part of the known phases lies too high: what is stable here need not
+be against all that is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from motifdesk.structures import AtomArrays, corpus, to_arrays
+from motifdesk.structures.arrays import element_symbols
+
+CORPORA = ("mp_20", "mpts_52")
+_REFERENCE_ENERGY = 50.0  # eV/atom: a stand-in for an unknown element, above anything bound
+
+
+@cache
+def _by_elements() -> dict[frozenset[int], list[tuple[str, int]]]:
+    found: dict[frozenset[int], list[tuple[str, int]]] = {}
+    for name in CORPORA:
+        c = corpus(name)
+        for k in range(len(c)):
+            found.setdefault(frozenset(np.unique(c.numbers(k)).tolist()), []).append((name, k))
+    return found
+
+
+def competing_phases(numbers: Iterable[int], max_atoms: int = 60) -> dict[str, AtomArrays]:
+    """id -> crystal, every known phase of the chemical system of these atomic numbers."""
+    system = frozenset(int(z) for z in numbers)
+    out = {}
+    for elements, members in _by_elements().items():
+        if elements <= system:
+            for name, k in members:
+                c = corpus(name)
+                if c.natoms[k] <= max_atoms:
+                    out[f"{name}/{c.ids[k]}"] = c[k]
+    for z in system:
+        if frozenset([z]) not in _by_elements():
+            made = element(z)
+            if made is not None:
+                out[f"element/{element_symbols()[z]}"] = made
+    return out
+
+
+@cache
+def element(z: int) -> AtomArrays | None:
+    """The textbook crystal of an element (ASE's table of reference states); None where that is no simple lattice."""
+    from ase.build import bulk
+
+    symbol = element_symbols()[z]
+    if symbol == "C":
+        c = corpus("carbon_24")
+        return c[int(np.argmin(c.labels["energy_per_atom"]))]
+    try:
+        return to_arrays(bulk(symbol))
+    except (ValueError, RuntimeError, KeyError, TypeError):  # gases, and cells with a basis of their own
+        return None
+
+
+class Hull:
+    """The hull of one chemical system.
+
+    Parameters
+    ----------
+    entries
+        (atomic numbers of the cell, eV/atom) of every competing phase.
+    """
+
+    def __init__(self, numbers: Iterable[int], entries: Iterable[tuple[np.ndarray, float]]) -> None:
+        from pymatgen.analysis.phase_diagram import PDEntry, PhaseDiagram
+        from pymatgen.core import Composition, Element
+
+        phases = []
+        covered: set[int] = set()
+        for z, per_atom in entries:
+            phases.append(PDEntry(_composition(z), per_atom * len(z)))
+            if len(set(z.tolist())) == 1:
+                covered.add(int(z[0]))
+        self.unknown = {int(z) for z in numbers} - covered
+        for absent in self.unknown:
+            phases.append(PDEntry(Composition({Element.from_Z(absent): 1}), _REFERENCE_ENERGY, name="unknown"))
+        self._diagram = PhaseDiagram(phases)
+
+    def above(self, numbers: np.ndarray, per_atom: float) -> tuple[float | None, str]:
+        """(eV/atom above the hull of the *other* phases, what it competes with); below zero: more stable than they are.
+
+        None where the competitors include an element of which no crystal is known here.
+        """
+        from pymatgen.analysis.phase_diagram import PDEntry
+
+        entry = PDEntry(_composition(numbers), per_atom * len(numbers))
+        found, above = self._diagram.get_decomp_and_e_above_hull(entry, allow_negative=True)
+        parts: list[Any] = list(found or ())
+        names = " + ".join(sorted(p.composition.reduced_formula for p in parts))
+        missing = sorted(p.composition.reduced_formula for p in parts if p.name == "unknown")
+        if missing or above is None:
+            return None, f"no crystal of {', '.join(missing)} to compare with"
+        return float(above), f"against {names}"
+
+
+def _composition(numbers: np.ndarray) -> Any:
+    from pymatgen.core import Composition, Element
+
+    z, n = np.unique(numbers, return_counts=True)
+    counts: Mapping[Any, int] = {Element.from_Z(int(a)): int(b) for a, b in zip(z, n, strict=True)}
+    return Composition(counts)

@@ -1,0 +1,170 @@
+"""The plan of a campaign: a TOML file, or the same as a dict.
+
+[campaign]
+store = "iridates.sqlite"       # beside the plan
+seed = 0
+workers = 2                     # or scheduler = "tcp://host:8786"
+
+[[generate]]
+kind = "family"
+name = "honeycombs"
+family = "harmonic-honeycomb"
+parameters = {filler = ["Li", "Na"], a = [4.2, 4.4]}
+
+[checks]
+wish_motif = {formula = "IrO6", sharing = "edge"}
+
+[energy]
+calculator = "chgnet"
+relax = true
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from motifdesk.structures.errors import one_line
+
+from .candidate import plain
+from .checks import Checks
+from .errors import ScreeningError
+from .generators import Generator, make_generator
+from .options import Option, complete
+
+CAMPAIGN = {
+    "name": Option("campaign", "for the report"),
+    "store": Option("campaign.sqlite", "SQLite file, relative to the plan"),
+    "seed": Option(0, "of every generator without its own", 0, 2**31),
+    "workers": Option(2, "child processes of this machine; 0: none, in this process", 0, 256),
+    "scheduler": Option("", "address of a Dask scheduler, instead of workers", kind="any"),
+    "batch": Option(8, "candidates handed to a worker at a time", 1, 256),
+    "map": Option(True, "place what passes on the map"),
+}
+ENERGY = {
+    "calculator": Option("", '"chgnet", or "module:Class" of an ASE calculator; default: none', kind="any"),
+    "arguments": Option({}, "for the calculator's class"),
+    "relax": Option(False, "relax what passes the checks"),
+    "fmax": Option(0.1, "eV/A, where a relaxation ends", 1e-4, 10),
+    "steps": Option(200, "of a relaxation at most", 1, 10000),
+    "cell": Option(True, "relax the cell too"),
+    "seconds": Option(300.0, "for one candidate; a worker that is silent for longer is ended", 0.5, 86400),
+    "hull": Option(True, "energy above the hull of the corpora's phases"),
+    "hull_atoms": Option(60, "competing phases of at most so many atoms", 1, 500),
+}
+_PATHS = ("structure", "structures", "first", "last", "files", "own", "design")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A checked plan: every option has its value.
+
+    campaign, checks, energy: as in the file, with defaults. generate: the tables of the generators. folder: what
+    relative paths are relative to.
+    """
+
+    campaign: Mapping[str, Any]
+    generate: tuple[Mapping[str, Any], ...]
+    checks: Mapping[str, Any]
+    energy: Mapping[str, Any]
+    folder: Path = field(default_factory=Path)
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Plan:
+        """The plan in a TOML file.
+
+        Raises
+        ------
+        ScreeningError
+            no such file, no TOML (with line and column), an unknown table or option, a value that does not go.
+        """
+        file = Path(path)
+        try:
+            table = tomllib.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ScreeningError("no such plan", where=file, remedy="write one, see docs/screening.md") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ScreeningError(f"cannot be read: {error}", where=file) from error
+        except tomllib.TOMLDecodeError as error:
+            raise ScreeningError(f"no TOML: {error}", where=file, remedy="mend that line") from error
+        try:
+            return cls.make(table, file.parent)
+        except ScreeningError as error:
+            where = f"{file.name}: {error.where}" if error.where else file.name
+            raise ScreeningError(error.what, where=where, remedy=error.remedy) from error
+
+    @classmethod
+    def make(cls, table: Mapping[str, Any], folder: str | os.PathLike[str] = ".") -> Plan:
+        """The same from a dict."""
+        folder = Path(folder).resolve()
+        known = {k: Option({}, "a table") for k in ("campaign", "checks", "energy")}
+        known["generate"] = Option([], "at least one generator: [[generate]]")
+        given = complete(table, known, "plan")
+        campaign = complete(given["campaign"], CAMPAIGN, "[campaign]")
+        energy = complete(given["energy"], ENERGY, "[energy]")
+        if energy["relax"] and not energy["calculator"]:
+            raise ScreeningError("relax without a calculator", where="[energy]", remedy='calculator = "chgnet"')
+        tables = []
+        for k, entry in enumerate(given["generate"]):
+            if not isinstance(entry, Mapping):
+                raise ScreeningError("no table", where=f"[[generate]] {k + 1}", remedy="write [[generate]]")
+            tables.append(_with_paths({"name": entry.get("kind", "?"), **entry}, folder))
+        names = [str(t["name"]) for t in tables]
+        twice = sorted({n for n in names if names.count(n) > 1})
+        if twice:
+            raise ScreeningError(f"two generators named {twice[0]}", where="[[generate]]", remedy="name them apart")
+        checks = {k: _with_paths(v, folder) if isinstance(v, Mapping) else v for k, v in given["checks"].items()}
+        Checks(checks)
+        return cls(campaign, tuple(tables), checks, energy, folder)
+
+    @property
+    def store(self) -> Path:
+        """The store's file."""
+        return self.folder / os.path.expanduser(self.campaign["store"])
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """Plain JSON with what a worker needs."""
+        return plain(
+            {
+                "generate": list(self.generate),
+                "checks": self.checks,
+                "energy": self.energy,
+                "seed": self.campaign["seed"],
+                "map": self.campaign["map"],
+                "paths": [str(self.folder)],
+            }
+        )
+
+    def generators(self) -> list[Generator]:
+        """Every generator, made."""
+        if not self.generate:
+            raise ScreeningError("there is no generator", where="plan", remedy="add a [[generate]] table")
+        made = []
+        for k, table in enumerate(self.generate):
+            try:
+                made.append(make_generator(table, self.campaign["seed"]))
+            except ScreeningError:
+                raise
+            except Exception as error:  # a class of the user's own may raise anything
+                raise ScreeningError(
+                    f"{type(error).__name__}: {one_line(error)}", where=f"[[generate]] {k + 1}"
+                ) from error
+        return made
+
+
+def _with_paths(table: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Relative paths that exist beside the plan made absolute; names of bundled examples stay."""
+
+    def found(value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return [found(v) for v in value]
+        if isinstance(value, str) and value and (folder / value).exists():
+            return str(folder / value)
+        return value
+
+    return {k: found(v) if k in _PATHS else v for k, v in table.items()}
