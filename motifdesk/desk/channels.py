@@ -19,7 +19,7 @@ import traitlets
 from ipywidgets.widgets.widget_link import DirectionalLink, Link
 
 _HERE = Path(__file__).parent
-_MODULES = ("core.js", "stage.js", "map.js", "panels.js", "bridge.js")
+_MODULES = ("core.js", "stage.js", "tools.js", "map.js", "panels.js", "bridge.js")
 _SMALL = """export default {
   async render(context) {
     while (!globalThis.motifdesk?.render) await new Promise((r) => setTimeout(r, 30));
@@ -64,6 +64,9 @@ class Output(anywidget.AnyWidget):
     highlight = traitlets.Dict().tag(sync=True)
     flagged: traitlets.List[Any] = traitlets.List().tag(sync=True)
     fit = traitlets.Int(0).tag(sync=True)
+    tools = traitlets.Dict().tag(sync=True)
+    shifts = traitlets.Bytes(b"").tag(sync=True)
+    shoot = traitlets.Dict().tag(sync=True)
     ack = traitlets.Int(0).tag(sync=True)
 
     overlay = traitlets.Dict().tag(sync=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from motifdesk.desk import export
+from motifdesk.desk.stagetools import PICTURES
 from motifdesk.structures.errors import MotifDeskError
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from motifdesk.desk.handles import Hands
     from motifdesk.desk.map import MapPane
     from motifdesk.desk.motifgraph import NetPane
+    from motifdesk.desk.stagetools import StageTools
     from motifdesk.desk.viewer import Viewer
     from motifdesk.desk.workers import Dragger, Latest
     from motifdesk.session import Session, State
@@ -34,6 +36,7 @@ class Commands:
     _errands: Latest
     _measure: Latest
     _net: NetPane
+    _tools: StageTools
     _numbers: itertools.count[int]
     _commands: dict[str, Callable[[dict[str, Any]], None]]
     _map_state: str
@@ -44,6 +47,8 @@ class Commands:
         def _report(self, error: Exception | str, level: str = "error") -> None: ...
         def _header(self, state: State) -> dict[str, Any]: ...
         def _locate(self) -> None: ...
+        def show_arrows(self, shown: bool = True) -> None: ...
+        def colour_by(self, what: str) -> None: ...
         def _on_dismiss(self, message: dict[str, Any]) -> None: ...
 
     def _operations(self) -> dict[str, Callable[[dict[str, Any]], None]]:
@@ -71,6 +76,10 @@ class Commands:
             "export": self._on_export,
             "download": self._on_download,
             "dismiss": self._on_dismiss,
+            "measure": lambda m: self._tools.on_measure(m),
+            "arrows": lambda m: self.show_arrows(bool(m["on"])),
+            "colouring": lambda m: self.colour_by(str(m["by"])),
+            "shot": self._on_shot,
         }
 
     def _on_message(self, _: Any, content: dict[str, Any], buffers: Any = None) -> None:
@@ -79,7 +88,7 @@ class Commands:
         if operation is None or self._closed:
             return
         try:
-            operation(content)
+            operation({**content, "buffers": buffers or ()} if content.get("op") == "shot" else content)
         except MotifDeskError as error:
             self._report(error)
         except Exception as error:
@@ -200,6 +209,8 @@ class Commands:
 
     def _on_export(self, message: dict[str, Any]) -> None:
         self._settle_hands()
+        if str(message["format"]) in PICTURES:
+            return self._ask_picture(message, write=True)
         try:
             path = export.write_file(
                 self.session, str(message["name"]), str(message["format"]), bool(message.get("overwrite"))
@@ -211,5 +222,21 @@ class Commands:
 
     def _on_download(self, message: dict[str, Any]) -> None:
         self._settle_hands()
+        if str(message["format"]) in PICTURES:
+            return self._ask_picture(message, write=False)
         name, text = export.as_text(self.session, str(message["name"]), str(message["format"]))
         self._output.publish(download={"id": next(self._numbers), "name": name, "text": text})
+
+    def _ask_picture(self, message: dict[str, Any], write: bool) -> None:
+        kind, replace = str(message["format"]), bool(message.get("overwrite"))
+        try:
+            self._tools.shoot(kind, str(message["name"]), write=write, overwrite=replace)
+            text, level = "Drawing …", ""
+        except MotifDeskError as error:
+            text, level = str(error), "bad"
+        self._output.publish(export=export.describe_export(self.session, text, level))
+
+    def _on_shot(self, message: dict[str, Any]) -> None:
+        outcome = self._tools.on_shot(message, message["buffers"])
+        if outcome is not None:
+            self._output.publish(export=export.describe_export(self.session, *outcome))

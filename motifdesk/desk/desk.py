@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 import uuid
+from pathlib import Path
 from typing import Any
 
 import ipywidgets
 
 from motifdesk.desk import export
 from motifdesk.desk.channels import Input, Output, Panel, owned
+from motifdesk.desk.colouring import COLOURINGS
 from motifdesk.desk.commands import Commands
 from motifdesk.desk.handles import Hands, describe_handles
 from motifdesk.desk.history import describe_history, describe_travel
@@ -20,11 +23,13 @@ from motifdesk.desk.map import MapPane
 from motifdesk.desk.motifgraph import NetPane
 from motifdesk.desk.outlook import Outlook
 from motifdesk.desk.readouts import describe_readouts
+from motifdesk.desk.stagetools import StageTools
 from motifdesk.desk.viewer import Viewer, end_threads
 from motifdesk.desk.workers import Dragger, Latest
 from motifdesk.session import Change, Session, State
 from motifdesk.session.flags import flags
-from motifdesk.structures.errors import MotifDeskError
+from motifdesk.session.measuring import Measure
+from motifdesk.structures.errors import MotifDeskError, SessionError
 
 log = logging.getLogger("motifdesk.desk")
 
@@ -65,6 +70,7 @@ class Desk(Commands, ipywidgets.VBox):
         self._output = Output(key=uuid.uuid4().hex, input_id=self._input.model_id)
         self.viewer = Viewer(self._output)
         self.map = MapPane(self._output)
+        self._tools = StageTools(self.session, self._output, self.viewer)
         self._hands = Hands(self.session)
         self._drag = Dragger(self.session, done=lambda n: self._output.publish(ack=n), failed=self._report)
         self._measure = Latest(self._measure_state, "motifdesk-readouts")
@@ -133,6 +139,7 @@ class Desk(Commands, ipywidgets.VBox):
             if action != "locate":
                 other = change is not None and not state.preview and _another(change.previous, state)
                 traits |= self.viewer.traits(state, fit=other)
+                traits |= self._tools.traits(state)
                 if other:
                     traits["export"] = export.describe_export(session)
             if action not in ("preview", "locate") or not (self._hands.busy or self._drag.busy):
@@ -204,6 +211,42 @@ class Desk(Commands, ipywidgets.VBox):
     def messages(self) -> tuple[str, ...]:
         """What the desk has to say, newest last: errors of gestures, each one sentence with its remedy."""
         return tuple(m["text"] for m in self._output.messages)
+
+    def measure(self, *points: Any) -> Measure:
+        """Show the distance (2), angle (3) or dihedral (4) of these atoms on the stage, live from now on; the figure.
+
+        A point is a site index, whose image nearest to the point before is taken, or (site, i, j, k).
+        """
+        return self._tools.measure(points)
+
+    def show_arrows(self, shown: bool = True) -> None:
+        """Draw how each atom has moved since the design was opened."""
+        self._tools.arrows = bool(shown)
+        self._tools.show()
+
+    def colour_by(self, what: str) -> None:
+        """Colour the structure by "species", "motif" (orbit), "coordination" or "valence" (bond valence)."""
+        if what not in COLOURINGS:
+            raise SessionError(
+                f"unknown colouring {what!r}", where="colour_by", remedy=f"choose one of {', '.join(COLOURINGS)}"
+            )
+        self.viewer.colouring = what
+        self._tools.show()
+
+    def save_picture(self, path: str | os.PathLike[str], *, overwrite: bool = False, timeout: float = 30.0) -> Path:
+        """Write what the structure pane shows as a PNG of twice its size. Needs a page that shows the desk."""
+        return self._tools.save("png", path, overwrite, timeout, 1)
+
+    def save_film(
+        self, path: str | os.PathLike[str], *, frames: int = 24, overwrite: bool = False, timeout: float = 120.0
+    ) -> Path:
+        """Write a GIF from the structure as opened to the design as it is and back, as the pane shows it.
+
+        Fractional coordinates and cell are interpolated; both ends need the same atoms.
+        """
+        if not 2 <= int(frames) <= 240:
+            raise SessionError(f"{frames} frames", where="save_film", remedy="ask for 2 to 240 frames")
+        return self._tools.save("gif", path, overwrite, timeout, int(frames))
 
     def settle(self, timeout: float = 60.0) -> bool:
         """Wait until the background work asked for so far (map, drag, read-outs) is done. False if it took longer."""

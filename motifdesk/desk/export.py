@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from motifdesk.desk.stagetools import PICTURES
 from motifdesk.structures.errors import MotifDeskError, SessionError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ MOLECULE = [["xyz", "XYZ", ".xyz"], ["extxyz", "extended XYZ", ".extxyz"], ["jso
 
 def formats(session: Session) -> list[list[str]]:
     """[format, words, suffix] that this design can be written in."""
-    return CRYSTAL if session.state.arrays.cell is not None else MOLECULE
+    return [*(CRYSTAL if session.state.arrays.cell is not None else MOLECULE), *PICTURES.values()]
 
 
 def describe_export(session: Session, text: str = "", level: str = "") -> dict[str, Any]:

@@ -148,7 +148,7 @@ const PANELS = {
     const chips = element("div", { class: "md-chips", role: "group", "aria-label": "Polyhedra shown" });
     const repeat = select("Cells drawn (a view; the structure stays one cell)", [["1,1,1", "1 cell"], ["2,1,1", "2×1×1"], ["2,2,1", "2×2×1"], ["2,2,2", "2×2×2"]], "1,1,1", (v) => link.send({ op: "repeat", repeat: v.split(",").map(Number) }));
     const fit = button("⤢", "Fit the view to the structure", () => link.pane?.fit(link.pane.fitted));
-    el.append(element("h3", {}, "Structure"), chips, element("span", { class: "md-grow" }), repeat, fit);
+    el.append(element("h3", {}, "Structure"), chips, element("span", { class: "md-grow" }), repeat, fit, toolRow(link, signal));
     link.on("view", (v) => {
       chips.replaceChildren(...(v.kinds ?? []).map((k) => {
         const chip = element("button", { type: "button", class: "md-chip", "aria-pressed": String(k.shown), title: `${k.shown ? "Hide" : "Show"} the ${k.name} polyhedra`, onclick: () => link.send({ op: "kind", kind: k.name, shown: !k.shown }) }, formulaNode(k.name));
@@ -306,7 +306,7 @@ const PANELS = {
     link.on("download", (d) => {
       if (!d?.id || d.id === link.downloaded) return;
       link.downloaded = d.id;
-      const url = URL.createObjectURL(new Blob([d.text], { type: "application/octet-stream" }));
+      const url = URL.createObjectURL(new Blob([d.data ?? d.text], { type: "application/octet-stream" }));
       element("a", { href: url, download: d.name }).click();
       setTimeout(() => URL.revokeObjectURL(url), 2000);
     }, signal);

@@ -52,6 +52,7 @@ class StagePane {
     listen("flagged", () => this.recolour());
     listen("fit", (n) => { if (n && this.component && n !== this.fitted) this.fit(n); });
     new ResizeObserver(() => stage.handleResize()).observe(view.el);
+    this.tools = new StageTools(this);
   }
 
   paint() {
@@ -65,7 +66,7 @@ class StagePane {
   gather() {
     const view = this.link.get("positions");
     const buffer = view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength);
-    const all = new Float32Array(buffer);
+    const all = this.instead ?? new Float32Array(buffer); // a film shows its own frames
     const { site, image, count } = this.scene;
     if (all.length !== 3 * count + 9) return false; // a frame of the next or the last topology
     const cell = all.subarray(3 * count);
@@ -75,6 +76,7 @@ class StagePane {
       for (let c = 0; c < 3; c++) xyz[3 * k + c] = all[3 * site[k] + c] + i * cell[c] + j * cell[3 + c] + l * cell[6 + c];
     }
     this.points = xyz;
+    this.all = all;
     this.cell = cell;
     return true;
   }
@@ -106,6 +108,7 @@ class StagePane {
     this.recolour();
     for (const gone of old) stage.removeComponent(gone);
     this.move();
+    this.tools.draw();
     this.loads += 1;
     const fit = this.link.get("fit") || 0;
     if (first || fit !== this.fitted) this.fit(fit);
@@ -274,6 +277,7 @@ class StagePane {
     this.component.structure.updatePosition(this.points, false);
     this.component.updateRepresentations({ position: true });
     for (const mover of [...(this.movers ?? []), ...(this.polyMovers ?? [])]) mover();
+    this.tools.move();
     this.stage.viewer.requestRender();
     this.link.frames.push(performance.now());
     if (this.link.frames.length > 4000) this.link.frames.splice(0, 2000);
@@ -288,6 +292,7 @@ class StagePane {
 
   clicked(p) {
     const hit = this.motifNames(p);
+    if (this.tools.clicked(hit)) return;
     const shift = Boolean(p?.shiftKey);
     if (!hit) return this.link.send({ op: "pick", kind: "none", shift });
     if (hit.motif !== undefined) return this.link.send({ op: "pick", kind: "motif", motif: hit.motif, shift });
@@ -323,7 +328,7 @@ class StagePane {
     const lists = (this.layers ?? []).filter((c) => c.name.startsWith("polyhedra")).flatMap((c) => c.reprList[0].repr.bufferList.map((b, k) => ({ name: c.shape?.name, position: attribute(b, "position") })));
     const bonds = this.lines ? this.bondsDrawn() : [];
     const camera = Array.from(this.stage.viewerControls.getOrientation().elements);
-    return { scene: this.sceneId, frame: this.shown, count: this.scene.count, site: this.scene.site, image: this.scene.image, atoms, polyhedra: lists, bonds, bondPairs: this.scene.bonds, camera, components: this.stage.compList.length, loads: this.loads };
+    return { scene: this.sceneId, frame: this.shown, count: this.scene.count, site: this.scene.site, image: this.scene.image, atoms, polyhedra: lists, bonds, bondPairs: this.scene.bonds, camera, components: this.stage.compList.length, loads: this.loads, tools: this.tools.report() };
   }
 
   bondsDrawn() {
@@ -342,6 +347,7 @@ class StagePane {
 
   detach() {
     this.controller.abort();
+    this.tools.detach();
     this.watcher.disconnect();
     this.stage.signals.clicked.remove(this.clicked, this);
     this.stage.signals.hovered.remove(this.hovered, this);

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from motifdesk.desk import palette, scene
+from motifdesk.desk import colouring, palette, scene
 from motifdesk.desk.channels import Output
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ class Viewer:
         output.publish(viewer_id=self.widget.model_id)
         self.shown: frozenset[str] | None = None  # kinds of polyhedra; None until the first graph says what is usual
         self.repeat = (1, 1, 1)
+        self.colouring = "species"
+        self.legend: list[list[str]] = []
         self._drawn: tuple[Any, ...] | None = None
         self._number = 0
         self._frame = 0
@@ -69,10 +71,14 @@ class Viewer:
                 self.shown = scene.default_kinds(arrays, graph)
             pick = state.selection.motif
             extra = frozenset() if pick is None or graph is None else self._extra(graph, pick)
-            topology = (id(graph), arrays.numbers.tobytes(), self.shown, extra, self.repeat)
+            colours = (self.colouring, colouring.signature(state, self.colouring))
+            if state.preview and self._drawn is not None:
+                colours = self._drawn[-1]  # the colours follow when the hand rests: a new scene is no frame
+            topology = (id(graph), arrays.numbers.tobytes(), self.shown, extra, self.repeat, colours)
             result: dict[str, Any] = {}
             if topology != self._drawn:
                 described = scene.build(arrays, graph, shown=self.shown, picked=extra, repeat=self.repeat)
+                self.legend = colouring.paint(described, state, self.colouring)
                 self._number += 1
                 self._drawn = topology
                 self._keep = graph  # id() is only a name while the object lives

@@ -28,7 +28,7 @@ def test_a_molecule_opens_and_picks(opened):
     page = opened("benzene.xyz")
     assert repr(page.desk) == "Desk(C6H6, 12 atoms, molecule)"
     assert page.out.handles["cell"] == []
-    assert [f[0] for f in page.out.export["formats"]] == ["xyz", "extxyz", "json"]
+    assert [f[0] for f in page.out.export["formats"]] == ["xyz", "extxyz", "json", "png", "gif"]
     assert page.shows(page.session.state)
     carbon = int(np.flatnonzero(page.session.state.arrays.numbers == 6)[0])
     page.send("pick", kind="atom", site=carbon, motif=None, shift=False)

@@ -1,0 +1,207 @@
+// tools.js: over the structure pane: measuring between drawn atoms, arrows of displacement, pictures and films of the scene. Everything
+// follows the one positions array, as the scene does.
+
+const TOOL_COLOUR = [0.86, 0.16, 0.47];
+const ARROW_COLOUR = [0.80, 0.10, 0.45];
+
+class StageTools {
+  constructor(pane) {
+    Object.assign(this, { pane, link: pane.link });
+    this.board = element("div", { class: "md-measures", "aria-hidden": "true" });
+    pane.view.el.append(this.board);
+    this.place = () => this.write();
+    pane.stage.viewer.signals.rendered.add(this.place);
+    const listen = (name, callback) => this.link.on(name, callback, pane.signal);
+    listen("tools", () => this.draw());
+    listen("shifts", () => this.draw());
+    listen("shoot", (request) => this.shoot(request));
+  }
+
+  get tools() { return this.link.get("tools") ?? {}; }
+
+  // a point is [site, i, j, k]: a site and a lattice image
+  at([site, i, j, k]) {
+    const { all, scene } = this.pane;
+    const cell = all.subarray(3 * scene.count);
+    return [0, 1, 2].map((c) => all[3 * site + c] + i * cell[c] + j * cell[3 + c] + k * cell[6 + c]);
+  }
+
+  clicked(hit) {
+    if (!this.tools.measuring) return false;
+    if (hit?.atom !== undefined) {
+      const { site, image } = this.pane.scene;
+      this.link.send({ op: "measure", site: site[hit.atom], image: image.slice(3 * hit.atom, 3 * hit.atom + 3) });
+    } else if (!hit) this.link.send({ op: "measure", clear: true });
+    return true; // nothing is picked while measuring: a near miss must not lose the handles
+  }
+
+  // The layers are few and small: made anew when what is measured changes, moved in place with the design.
+  draw() {
+    const { pane } = this;
+    const { stage, NGL, scene } = pane;
+    if (!pane.component || !scene || !pane.all) return;
+    const old = this.layers ?? [];
+    this.layers = [];
+    this.movers = [];
+    const points = (this.tools.points ?? []).filter((p) => p[0] < scene.count);
+    if (points.length) {
+      const spheres = () => new Float32Array(points.flatMap((p) => this.at(p)));
+      const shape = new NGL.Shape("measured");
+      shape.addBuffer(new NGL.SphereBuffer({ position: spheres(), color: repeated(TOOL_COLOUR, points.length), radius: new Float32Array(points.length).fill(0.3) }, { disablePicking: true }));
+      const ends = () => {
+        const [a, b] = [points.slice(0, -1), points.slice(1)].map((list) => new Float32Array(list.flatMap((p) => this.at(p))));
+        return { position1: a, position2: b, position: a.map((x, k) => (x + b[k]) / 2) };
+      };
+      const lines = points.length - 1;
+      if (lines) shape.addBuffer(new NGL.CylinderBuffer({ ...ends(), color: repeated(TOOL_COLOUR, lines), color2: repeated(TOOL_COLOUR, lines), radius: new Float32Array(lines).fill(0.055) }, { disablePicking: true, radialSegments: 10 }));
+      const repr = this.show(shape, "measured", { opacity: 0.85 });
+      this.movers.push(() => repr.bufferList[0].setAttributes({ position: spheres() }));
+      if (lines) this.movers.push(() => repr.bufferList[1].setAttributes(ends()));
+    }
+    const shifts = this.shifts();
+    if (shifts) {
+      const drawn = this.moved(shifts);
+      if (drawn.length) {
+        const shape = new NGL.Shape("displacements");
+        shape.addBuffer(new NGL.ArrowBuffer({ ...this.arrows(drawn, shifts), color: repeated(ARROW_COLOUR, drawn.length), radius: new Float32Array(drawn.length).fill(0.07) }, { aspectRatio: 2.2, disablePicking: true, radialSegments: 12 }));
+        const repr = this.show(shape, "displacements", {});
+        // the arrows of a move in progress: the same atoms, new lengths
+        this.movers.push(() => { const now = this.shifts(); if (now) repr.bufferList[0].setAttributes(this.arrows(drawn, now)); });
+        this.drawnArrows = drawn;
+      }
+    }
+    for (const gone of old) stage.removeComponent(gone);
+    this.write();
+    stage.viewer.requestRender();
+  }
+
+  show(shape, name, options) {
+    const component = this.pane.stage.addComponentFromObject(shape, { name });
+    this.layers.push(component);
+    return component.addRepresentation("buffer", options).repr;
+  }
+
+  shifts() {
+    const view = this.link.get("shifts");
+    if (!this.tools.arrows || !view?.byteLength || !this.pane.scene) return null;
+    const all = new Float32Array(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
+    return all.length === 3 * this.pane.scene.count ? all : null;
+  }
+
+  // drawn atoms whose site has moved
+  moved(shifts) {
+    return this.pane.scene.site.flatMap((s, k) => (Math.hypot(shifts[3 * s], shifts[3 * s + 1], shifts[3 * s + 2]) >= 0.01 ? [k] : []));
+  }
+
+  // from where the atom was, lengthened by the scale that the bar names
+  arrows(drawn, shifts) {
+    const { scene, points } = this.pane;
+    const scale = this.tools.scale || 1;
+    const [a, b] = [new Float32Array(3 * drawn.length), new Float32Array(3 * drawn.length)];
+    drawn.forEach((k, n) => {
+      for (let c = 0; c < 3; c++) {
+        const step = shifts[3 * scene.site[k] + c];
+        a[3 * n + c] = points[3 * k + c] - step;
+        b[3 * n + c] = a[3 * n + c] + scale * step;
+      }
+    });
+    return { position1: a, position2: b };
+  }
+
+  move() { for (const mover of this.movers ?? []) mover(); }
+
+  // live figures beside the lines; they follow the camera as well as the design
+  write() {
+    const { pane } = this;
+    const points = (this.tools.points ?? []).filter((p) => p[0] < (pane.scene?.count ?? 0));
+    if (points.length < 2 || !pane.all) { if (this.board.childElementCount) this.board.replaceChildren(); return; }
+    const xyz = points.map((p) => this.at(p));
+    const figure = measured(xyz);
+    const middle = points.length === 3 ? xyz[1] : [0, 1, 2].map((c) => xyz.reduce((sum, p) => sum + p[c], 0) / xyz.length);
+    const at = pane.stage.viewerControls.getPositionOnCanvas(new pane.NGL.Vector3(...middle));
+    let tag = this.board.firstElementChild;
+    if (!tag) { tag = element("span", { class: "md-measure" }); this.board.append(tag); }
+    if (tag.textContent !== figure) tag.textContent = figure;
+    tag.style.transform = `translate(${at.x + 8}px, ${pane.view.el.clientHeight - at.y + 6}px)`;
+    this.figure = figure;
+  }
+
+  // A picture, or the frames of a film, back to Python. While a film is taken the pane shows its frames and nothing else.
+  async shoot(request) {
+    if (!request?.id || request.id === this.shot || !this.pane.component) return;
+    this.shot = request.id;
+    const { pane, link } = this;
+    const { stage } = pane;
+    const reply = (content, buffers = []) => link.input.send({ op: "shot", id: request.id, kind: request.kind, ...content, n: ++link.sent }, undefined, buffers);
+    try {
+      const blobs = [];
+      const take = async (factor) => blobs.push(await stage.makeImage({ factor, antialias: true, trim: false, transparent: false }));
+      if (request.kind === "png") await take(2);
+      else {
+        const bytes = new Uint8Array(request.frames.buffer, request.frames.byteOffset, request.frames.byteLength).slice();
+        const all = new Float32Array(bytes.buffer);
+        const size = all.length / request.count;
+        for (let k = 0; k < request.count; k++) {
+          pane.instead = all.subarray(k * size, (k + 1) * size);
+          pane.move();
+          await take(1);
+        }
+      }
+      reply({}, await Promise.all(blobs.map((b) => b.arrayBuffer())));
+    } catch (error) {
+      reply({ error: String(error?.message ?? error) });
+    } finally {
+      pane.instead = null;
+      if (pane.component) pane.move();
+    }
+  }
+
+  report() {
+    const count = (name) => (this.layers ?? []).filter((c) => c.name === name).length;
+    return { figure: this.figure ?? "", measured: count("measured"), displacements: count("displacements"), arrows: (this.layers ?? []).some((c) => c.name === "displacements") ? this.drawnArrows.length : 0 };
+  }
+
+  detach() {
+    this.pane.stage.viewer.signals.rendered.remove(this.place);
+    this.board.remove();
+  }
+}
+
+function measured(xyz) {
+  const minus = (a, b) => a.map((x, c) => x - b[c]);
+  const dot = (a, b) => a.reduce((sum, x, c) => sum + x * b[c], 0);
+  const cross = (a, b) => [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
+  const size = (a) => Math.sqrt(dot(a, a));
+  const degrees = (y, x) => `${((180 / Math.PI) * Math.atan2(y, x)).toFixed(1)}°`;
+  if (xyz.length === 2) return `${size(minus(xyz[1], xyz[0])).toFixed(3)} Å`;
+  if (xyz.length === 3) { const [a, b] = [minus(xyz[0], xyz[1]), minus(xyz[2], xyz[1])]; return degrees(size(cross(a, b)), dot(a, b)); }
+  const [a, b, c] = [1, 2, 3].map((k) => minus(xyz[k], xyz[k - 1]));
+  const m = cross(b, c);
+  return degrees(size(b) * dot(a, m), dot(cross(a, b), m));
+}
+
+// The row of the view panel: what the colours mean, measuring, arrows.
+function toolRow(link, signal) {
+  const colour = select("What the colours of the structure mean", [["species", "colour: species"]], "species", (v) => link.send({ op: "colouring", by: v }));
+  const ruler = element("button", { type: "button", class: "md-button md-toggle", "aria-pressed": "false", title: "Measure: click 2 atoms for a distance, 3 for an angle, 4 for a dihedral", onclick: () => link.send({ op: "measure", on: !link.get("tools")?.measuring }) }, "Measure");
+  const arrows = element("button", { type: "button", class: "md-button md-toggle", "aria-pressed": "false", title: "Arrows: how each atom has moved since the design was opened", onclick: () => link.send({ op: "arrows", on: !link.get("tools")?.arrows }) }, "Arrows");
+  const names = element("input", { type: "text", class: "md-text md-sites", placeholder: "or name sites: Ir8 O0", "aria-label": "Sites to measure between, such as Ir8 O0 Ir9", "data-lm-suppress-shortcuts": "true", spellcheck: "false" });
+  names.addEventListener("keydown", (e) => { if (e.key === "Enter") link.send({ op: "measure", text: names.value }); if (e.key === "Escape") { names.value = ""; link.send({ op: "measure", clear: true }); } });
+  const figure = element("output", { class: "md-figure", role: "status", "aria-live": "polite" });
+  const legend = element("span", { class: "md-legend md-tool-legend" });
+  const row = element("div", { class: "md-tools" }, colour, ruler, arrows, names, figure, legend);
+  link.on("tools", (t) => {
+    fill(colour, t.colourings ?? [["species", "colour: species"]], t.colouring ?? "species");
+    ruler.setAttribute("aria-pressed", String(Boolean(t.measuring)));
+    arrows.setAttribute("aria-pressed", String(Boolean(t.arrows)));
+    names.style.display = t.measuring ? "" : "none";
+    const magnified = t.arrows && t.scale > 1.05 ? `, drawn ${t.scale.toFixed(1)}×` : "";
+    figure.textContent = [t.figure, t.measuring && !t.figure ? "click atoms" : "", t.arrows ? `${t.arrow_note}${magnified}` : ""].filter(Boolean).join(" · ");
+    legend.replaceChildren(...(t.legend ?? []).map(([text, tint]) => {
+      const item = element("span", {}, text);
+      item.style.setProperty("--md-colour", tint);
+      return item;
+    }));
+  }, signal);
+  return row;
+}
