@@ -53,6 +53,7 @@ class StagePane {
     listen("fit", (n) => { if (n && this.component && n !== this.fitted) this.fit(n); });
     new ResizeObserver(() => stage.handleResize()).observe(view.el);
     this.tools = new StageTools(this);
+    view.$pickingInfo?.remove?.(); // nglview's own note of a click names no site of the design
   }
 
   paint() {

@@ -2,17 +2,19 @@
 // follows the one positions array, as the scene does.
 
 const TOOL_COLOUR = [0.86, 0.16, 0.47];
+const NEAR_PX = 16;
 const ARROW_COLOUR = [0.80, 0.10, 0.45];
 
 class StageTools {
   constructor(pane) {
     Object.assign(this, { pane, link: pane.link });
     this.board = element("div", { class: "md-measures", "aria-hidden": "true" });
-    pane.view.el.append(this.board);
+    this.notes = element("div", { class: "md-tool-notes", role: "status", "aria-live": "polite" });
+    pane.view.el.append(this.board, this.notes);
     this.place = () => this.write();
     pane.stage.viewer.signals.rendered.add(this.place);
     const listen = (name, callback) => this.link.on(name, callback, pane.signal);
-    listen("tools", () => this.draw());
+    listen("tools", (t) => { this.tell(t ?? {}); this.draw(); });
     listen("shifts", () => this.draw());
     listen("shoot", (request) => this.shoot(request));
   }
@@ -26,13 +28,40 @@ class StageTools {
     return [0, 1, 2].map((c) => all[3 * site + c] + i * cell[c] + j * cell[3 + c] + k * cell[6 + c]);
   }
 
+  // what is measured, how long the arrows are, what the colours mean: over the stage, so that nothing moves when it changes
+  tell(t) {
+    const magnified = t.arrows && t.scale > 1.05 ? `, drawn ${t.scale.toFixed(1)}×` : "";
+    const lines = [t.figure || (t.measuring ? "click 2 to 4 atoms" : ""), t.arrows ? `moved since the start: ${t.arrow_note}${magnified}` : ""];
+    const legend = element("div", { class: "md-legend" }, ...(t.legend ?? []).map(([text, tint]) => {
+      const item = element("span", {}, text);
+      item.style.setProperty("--md-colour", tint);
+      return item;
+    }));
+    this.notes.replaceChildren(...lines.filter(Boolean).map((text) => element("p", { class: "md-figure" }, text)), legend);
+  }
+
+  // The atom meant is the one nearest to the pointer: a ray would stop at the translucent polyhedra in front of it.
   clicked(hit) {
     if (!this.tools.measuring) return false;
-    if (hit?.atom !== undefined) {
+    const drawn = this.nearest() ?? hit?.atom;
+    if (drawn !== undefined) {
       const { site, image } = this.pane.scene;
-      this.link.send({ op: "measure", site: site[hit.atom], image: image.slice(3 * hit.atom, 3 * hit.atom + 3) });
+      this.link.send({ op: "measure", site: site[drawn], image: image.slice(3 * drawn, 3 * drawn + 3) });
     } else if (!hit) this.link.send({ op: "measure", clear: true });
     return true; // nothing is picked while measuring: a near miss must not lose the handles
+  }
+
+  nearest() {
+    const { stage, scene, points, NGL } = this.pane;
+    const at = stage.mouseObserver?.canvasPosition;
+    if (!at) return undefined;
+    let best = [NEAR_PX, undefined];
+    for (let k = 0; k < scene.site.length; k++) {
+      const p = stage.viewerControls.getPositionOnCanvas(new NGL.Vector3(...points.subarray(3 * k, 3 * k + 3)));
+      const far = Math.hypot(p.x - at.x, p.y - at.y);
+      if (far < best[0]) best = [far, k];
+    }
+    return best[1];
   }
 
   // The layers are few and small: made anew when what is measured changes, moved in place with the design.
@@ -164,6 +193,7 @@ class StageTools {
   detach() {
     this.pane.stage.viewer.signals.rendered.remove(this.place);
     this.board.remove();
+    this.notes.remove();
   }
 }
 
@@ -187,21 +217,12 @@ function toolRow(link, signal) {
   const arrows = element("button", { type: "button", class: "md-button md-toggle", "aria-pressed": "false", title: "Arrows: how each atom has moved since the design was opened", onclick: () => link.send({ op: "arrows", on: !link.get("tools")?.arrows }) }, "Arrows");
   const names = element("input", { type: "text", class: "md-text md-sites", placeholder: "or name sites: Ir8 O0", "aria-label": "Sites to measure between, such as Ir8 O0 Ir9", "data-lm-suppress-shortcuts": "true", spellcheck: "false" });
   names.addEventListener("keydown", (e) => { if (e.key === "Enter") link.send({ op: "measure", text: names.value }); if (e.key === "Escape") { names.value = ""; link.send({ op: "measure", clear: true }); } });
-  const figure = element("output", { class: "md-figure", role: "status", "aria-live": "polite" });
-  const legend = element("span", { class: "md-legend md-tool-legend" });
-  const row = element("div", { class: "md-tools" }, colour, ruler, arrows, names, figure, legend);
+  const row = element("div", { class: "md-tools" }, colour, ruler, arrows, names);
   link.on("tools", (t) => {
     fill(colour, t.colourings ?? [["species", "colour: species"]], t.colouring ?? "species");
     ruler.setAttribute("aria-pressed", String(Boolean(t.measuring)));
     arrows.setAttribute("aria-pressed", String(Boolean(t.arrows)));
     names.style.display = t.measuring ? "" : "none";
-    const magnified = t.arrows && t.scale > 1.05 ? `, drawn ${t.scale.toFixed(1)}×` : "";
-    figure.textContent = [t.figure, t.measuring && !t.figure ? "click atoms" : "", t.arrows ? `${t.arrow_note}${magnified}` : ""].filter(Boolean).join(" · ");
-    legend.replaceChildren(...(t.legend ?? []).map(([text, tint]) => {
-      const item = element("span", {}, text);
-      item.style.setProperty("--md-colour", tint);
-      return item;
-    }));
   }, signal);
   return row;
 }
