@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from motifdesk.codec.bonds import bond_block
 from motifdesk.codec.codes import SYMMETRY_WIDTH
 from motifdesk.codec.lattice import metric_symmetries, niggli_cell
 from motifdesk.codec.wyckoff import LETTERS, GroupTable, group_table
@@ -71,11 +72,12 @@ class Blueprint:
 def blueprint_block(numbers: np.ndarray, positions: np.ndarray, cell: np.ndarray | None) -> np.ndarray:
     """Symmetry block float32 [58] of a crystal (Cartesian positions, Angstrom); zeros when it is unknown.
 
-    Unknown are molecules, crystals in which no symmetry search converges, and more than 16 kinds of sites.
+    Molecules get their bonds instead (:mod:`motifdesk.codec.bonds`). Unknown are crystals in which no symmetry search
+    converges, and more than 16 kinds of sites.
     """
     block = np.zeros(SYMMETRY_WIDTH, dtype=np.float32)
     if cell is None:
-        return block
+        return bond_block(numbers, positions)
     reduced, _ = niggli_cell(cell)
     found = _dataset(reduced, positions @ np.linalg.inv(reduced), numbers)
     if found is None:

@@ -121,7 +121,8 @@ class Codec:
             structures: ``Structure``, ``Molecule``, ``ase.Atoms`` or ``AtomArrays``, one or several.
             motifs: also make the children, one code per motif (finds the motifs first, which takes longer): from root
                 and children together :meth:`decode` needs no search.
-            symmetry: fill the symmetry block (1 to 3 ms a crystal); without, it is zeros, unknown.
+            symmetry: fill the symmetry block (1 to 3 ms a crystal; of a molecule: its bonds, 1 ms); without, it is
+                zeros, unknown.
 
         Raises:
             CodecError: a structure that has no code: elements beyond plutonium, coincident atoms, NaN, nothing given.
@@ -260,7 +261,8 @@ class Codec:
         Args:
             codes: of this codec; one or several.
             proposals: "corpus" (bundled structures with the species exchanged), "symmetry" (crystals with the group and
-                sites of the code's symmetry block) and "free" (no corpus: "symmetry", then random starts).
+                sites, molecules with the bonds, of the code's symmetry block) and "free" (no corpus: "symmetry", then
+                random starts).
             exclude: ids ("mp-149" or "mp_20/mp-149") that may not be proposed, for honest benchmarks.
             seed: of the random starts; the same seed gives the same result unless the time runs out.
             progress: called with a dict (stage, tried, residual, converged, seconds, index, of) after each batch.

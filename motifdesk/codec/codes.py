@@ -6,7 +6,8 @@ Root layout (float32, 544 numbers)::
     94:102   lattice   see :mod:`motifdesk.codec.lattice` (exact, hard-wired)
     102:486  geometry  mean and standard deviation over atoms of the encoder's invariants:
                        aware mean 128, aware std 128, blind mean 64, blind std 64
-    486:544  symmetry  see :mod:`motifdesk.codec.blueprint` (whole numbers, hard-wired; zeros: unknown)
+    486:544  symmetry  of a crystal see :mod:`motifdesk.codec.blueprint`, of a molecule (its bonds)
+                       :mod:`motifdesk.codec.bonds` (whole numbers, hard-wired; zeros: unknown)
 
 Roots of 486 numbers, from before the symmetry block, are read as roots whose symmetry is unknown.
 """
@@ -98,7 +99,7 @@ class Codes:
 
     @property
     def symmetry(self) -> NDArray[np.float32]:
-        """Symmetry blueprints, [B, 58] view; rows of zeros where it is unknown."""
+        """Symmetry blueprints of crystals, bonds of molecules, [B, 58] view; rows of zeros where unknown."""
         return self.root[:, SYMMETRY]
 
     @property

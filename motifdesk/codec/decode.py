@@ -1,7 +1,8 @@
 """Decode: propose many structures, refine them in the order of promise, keep what wins.
 
-The symmetry block comes first when it leaves few coordinates free, then the corpus, then more symmetric rounds, then
-random starts. None is believed: a forged or outdated symmetry block costs time, its crystals fail the certificate.
+The symmetry block comes first when it leaves few coordinates free, and for molecules, then the corpus, then more symmetric rounds,
+then random starts. None is believed: a forged or outdated symmetry block costs time, what it proposes fails the
+certificate.
 
 Stops as soon as one start has converged (residual <= ``CONVERGED``, in float64). What has not converged is returned
 with ``converged = False`` and its residual, never dressed up as a result: :meth:`Decoded.require` refuses it.
@@ -21,6 +22,7 @@ from motifdesk.codec.codes import Codes
 from motifdesk.codec.free import free_starts
 from motifdesk.codec.jacobian import EncoderArrays
 from motifdesk.codec.lattice import block_to_cell
+from motifdesk.codec.molecular import molecular_search
 from motifdesk.codec.propose import Goal, from_corpus
 from motifdesk.codec.refine import CONVERGED
 from motifdesk.codec.search import Search
@@ -135,6 +137,14 @@ def _decode(
     blueprint, note = None, ""
     if "symmetry" in proposals or "free" in proposals:
         blueprint, note = blueprint_search(goal, code.symmetry[0], arrays, seed=seed, device=device)
+    molecule = None
+    if goal.cell is None and ("symmetry" in proposals or "free" in proposals):
+        molecule, note = molecular_search(goal, code.symmetry[0], arrays, seed=seed, device=device)
+    if molecule is not None:
+        for _ in range(_ROUNDS):
+            if search.done or (max_seconds is not None and time.perf_counter() - started > 0.9 * max_seconds):
+                break
+            search.molecular(molecule)
     if blueprint is not None and blueprint.free <= _FEW:
         search.symmetric(blueprint)
     if "corpus" in proposals and not search.done:

@@ -12,6 +12,7 @@ import torch
 
 from motifdesk.codec.jacobian import EncoderArrays, GeometryMap
 from motifdesk.codec.lattice import cell_to_block, log_metric
+from motifdesk.codec.molecular import MolecularSearch
 from motifdesk.codec.propose import Goal, Proposals, rank
 from motifdesk.codec.refine import CONVERGED, LatticeTarget, refine
 from motifdesk.codec.symmetric import BlueprintSearch
@@ -19,6 +20,8 @@ from motifdesk.codec.symmetric import BlueprintSearch
 _PROMISING = 1e-4  # a residual below this in float32 is worth finishing in float64
 _NEAR = 3e-3  # a symmetric crystal's residual below this may come from a distortion that its blueprint leaves out
 _SAME_CELL = 0.01  # largest difference of a lattice block from the code's
+_MOLECULES = 6  # of a round of molecular starts that are refined to the end
+_REMEMBERED = 40  # minima of molecules that are bent into new starts
 _JITTER = 0.02  # Angstrom; at a symmetric start the derivative towards lower symmetry vanishes
 
 
@@ -99,6 +102,27 @@ class Search:
             if item[0] < _PROMISING and not self.done:
                 self._finish(item, 15)
         self._tell(stage)
+
+    def molecular(self, molecule: MolecularSearch) -> None:
+        """One round of starts that have the molecule's bonds: a few steps for all, more for the best."""
+        if self.done:
+            return
+        starts = molecule.round([(item[0], item[1]) for item in self.pending])
+        made = refine(self.quick, torch.from_numpy(starts.positions), None, self.target, steps=6, tolerance=1e-7)
+        self.tried += len(starts)
+        if not self.late:
+            best = torch.argsort(torch.nan_to_num(made.residual, nan=torch.inf))[:_MOLECULES]
+            made = refine(self.quick, made.positions[best], None, self.target, steps=20, tolerance=1e-7)
+        residual, positions = made.residual.cpu().numpy(), made.positions.double().cpu().numpy()
+        for k in np.argsort(residual, kind="stable"):
+            if np.isfinite(residual[k]):
+                item = (float(residual[k]), positions[k], None, starts.sources[0])
+                self.pending.append(item)
+                self._offer(item)
+                if residual[k] < _PROMISING and self.best.residual > CONVERGED:  # so near, the time may be up
+                    self._finish(item, 15)
+        self.pending = sorted(self.pending, key=lambda item: item[0])[:_REMEMBERED]
+        self._tell("bonds")
 
     def exchange(self, arrays: EncoderArrays, best: int = 2, keep: int = 6) -> None:
         """Local minima with the right sites and the wrong species: exchange two atoms of the best, refine what looks
