@@ -11,8 +11,9 @@ are left out and counted in ``left_out_trained``.
 
 A match is StructureMatcher(stol=0.5, angle_tol=10, ltol=0.3), strict (0.2, 5, 0.1); unconverged decodes count with
 what they returned. ``match_rate_gated``: and the decoded crystal passes the validity test of CDVAE's script (see
-`benchmarks.judging.valid`: SMACT's rule and 0.5 A); ``gate_ceiling``: the share of the true structures that pass. Molecules match below 0.5 A
-RMSD, strictly below 0.1 A, mirror images allowed, and are not gated.
+`benchmarks.judging.valid`: SMACT's rule and 0.5 A); ``gate_ceiling``: the share of the true structures that pass.
+Molecules match below 0.5 A RMSD, strictly below 0.1 A, mirror images allowed, and are not gated;
+``molecule_atoms_within_0.1_A`` is the share of atoms with one of their own element within 0.1 A.
 
 Baselines: ``random_baseline``, random coordinates in the true cell; ``nearest_baseline``, the best corpus proposal
 before any refinement (retrieval by latent distance, in the decoded cell); ``composition_baseline``, the corpus
@@ -81,7 +82,13 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         for name in names:
             part = summarise([r for r in rows if r["corpus"] == name])
             summary |= {f"{name}.{key}": value for key, value in part.items()}
-    summary |= {"torch_threads": torch.get_num_threads(), "weights": codec.version, "gate": gate_rule(), **facts, **settings}
+    summary |= {
+        "torch_threads": torch.get_num_threads(),
+        "weights": codec.version,
+        "gate": gate_rule(),
+        **facts,
+        **settings,
+    }
     log.done()
     return {"summary": summary, "rows": rows}
 

@@ -1,8 +1,8 @@
 """Decode: propose many structures, refine them in the order of promise, keep what wins.
 
-The symmetry block comes first when it leaves few coordinates free, and for molecules, then the corpus, then more symmetric rounds,
-then random starts. None is believed: a forged or outdated symmetry block costs time, what it proposes fails the
-certificate.
+The symmetry block comes first when it leaves few coordinates free, and for molecules; then the corpus, then more
+symmetric rounds, then random starts. None is believed: a forged or outdated symmetry block costs time, what it proposes
+fails the certificate.
 
 Stops as soon as one start has converged (residual <= ``CONVERGED``, in float64). What has not converged is returned
 with ``converged = False`` and its residual, never dressed up as a result: :meth:`Decoded.require` refuses it.

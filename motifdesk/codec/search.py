@@ -18,6 +18,8 @@ from motifdesk.codec.refine import CONVERGED, LatticeTarget, refine
 from motifdesk.codec.symmetric import BlueprintSearch
 
 _PROMISING = 1e-4  # a residual below this in float32 is worth finishing in float64
+_ALMOST = 1e-5  # below, what is left to find is a sign of a distortion of hundredths of an Angstrom
+_SETTLE = 3  # attempts at it
 _NEAR = 3e-3  # a symmetric crystal's residual below this may come from a distortion that its blueprint leaves out
 _SAME_CELL = 0.01  # largest difference of a lattice block from the code's
 _MOLECULES = 6  # of a round of molecular starts that are refined to the end
@@ -219,6 +221,14 @@ class Search:
                 residual, positions, cell = other, moved, bent
         elif CONVERGED < residual < _PROMISING:
             residual, positions, cell = self._refined(positions, cell, self.lattice, 30, tolerance)
+        for _ in range(_SETTLE):
+            if not CONVERGED < residual < _ALMOST or self.late:
+                break
+            # within a few hundredths of an Angstrom of a distortion there is a minimum for each of its signs
+            shaken = positions + self.rng.normal(scale=_JITTER, size=positions.shape)
+            other, moved, bent = self._refined(shaken, cell, self.lattice, 20, 1e-12)
+            if other < residual:
+                residual, positions, cell = other, moved, bent
         self._offer((residual, positions, cell, source), exact=True)
 
     def _refined(
