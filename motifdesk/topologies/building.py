@@ -11,7 +11,7 @@ import numpy as np
 from motifdesk.structures.errors import TopologyError
 
 from .assembly import Assembly
-from .filling import fill, neutral_charges
+from .filling import fill, largest, neutral_charges
 from .grammar import words
 from .registry import FAMILIES, Family, family
 
@@ -80,16 +80,20 @@ def member(name: str, *, charges: dict[str, float] | None = None, neutral: bool 
     if kind.rule is not None:
         kind.rule(assembly)
     extra: list[tuple[str, Any]] = []
-    if kind.filling is not None:
+    if kind.filling is not None and complete[kind.filling.parameter]:
         taken = np.array([p.position for p in assembly.placements])
-        found = fill(assembly.cell, assembly.merged.positions, taken, kind.filling.coordination)
+        points = assembly.merged.positions
+        if kind.filling.coordination is None:
+            found = largest(assembly.cell, points)
+        else:
+            found = fill(assembly.cell, points, taken, kind.filling.coordination)
         extra = [(complete[kind.filling.parameter], x) for x in found]
     added: dict[str, int] = {}
     for species, _ in extra:
         added[species] = added.get(species, 0) + 1
     found_charges: dict[str, float] = {}
     try:
-        found_charges = neutral_charges(assembly.composition(added), charges)
+        found_charges = neutral_charges(assembly.composition(added), {**kind.charges, **(charges or {})})
     except TopologyError:
         if neutral:
             raise

@@ -93,13 +93,27 @@ def embed(
     scale[: 6 * count].reshape(count, 6)[:, 3:] = 0.0 if fixed_turns else 1.0 / _TURNING
     scale[6 * count :] = float(np.cbrt(abs(np.linalg.det(cell))))
     steps, moved, gap = 0, np.inf, np.inf
+    held: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float, float] | None = None
     with one_thread():
         for steps in range(1, _STEPS + 1):
             ra, rb = np.einsum("nij,nj->ni", rotation[a], va), np.einsum("nij,nj->ni", rotation[b], vb)
             off = position[b] + rb + image @ cell - position[a] - ra
             gap = float(np.linalg.norm(off, axis=1).max())
+            cost = float((off**2).sum())
             if progress is not None:
                 progress(steps, gap)
+            if held is not None and cost > held[4] * (1 + 1e-9) + 1e-16:
+                # where motifs cannot meet the linear picture overshoots: the same way, a quarter as far
+                position, rotation, cell, step, _, part = held
+                moved = 0.25 * part * float(np.abs(step).max())
+                held = (*held[:5], 0.25 * part)
+                position, rotation, cell = _moved(position, rotation, cell, step, 0.25 * part, count)
+                if moved < 1e-7:
+                    break
+                continue
+            if held is not None and cost > held[4] * (1 - 1e-7):
+                moved = 0.0  # the gaps that are left do not close
+                break
             if gap < _DONE or moved < _DONE:
                 break
             jacobian = np.zeros((rows, 3, size))
@@ -116,14 +130,12 @@ def embed(
                 apart = position[b] + image @ cell - position[a]
                 jacobian[:, :, 6 * count :] = np.einsum("sij,nj->nis", _STRAINS, apart)
             step = scale * _solve(jacobian.reshape(3 * rows, size) * scale, -off.ravel())
-            pose = step[: 6 * count].reshape(count, 6)
-            strain = np.einsum("s,sij->ij", step[6 * count :], _STRAINS) if not fixed_cell else np.zeros((3, 3))
+            pose, strain = _parts(step, count)
             # half a radian or a tenth of the cell at once: so far the linear picture holds
             largest = max(float(np.abs(pose[:, 3:]).max(initial=0.0)) / 0.5, float(np.abs(strain).max()) / 0.1)
             part = min(1.0, 1.0 / largest) if largest > 0 else 1.0
-            position = (position + part * pose[:, :3]) @ (np.eye(3) + part * strain)
-            rotation = _turns(part * pose[:, 3:]) @ rotation
-            cell = cell @ (np.eye(3) + part * strain)
+            held = (position, rotation, cell, step, cost, part)
+            position, rotation, cell = _moved(position, rotation, cell, step, part, count)
             moved = part * float(np.abs(step).max())
     if abs(np.linalg.det(cell)) < 1e-3 * abs(np.linalg.det(assembly.cell)):
         raise TopologyError("the joins leave no room: the cell collapsed", where="embed", remedy="use other ports")
@@ -189,6 +201,21 @@ def _solve(jacobian: np.ndarray, right: np.ndarray) -> np.ndarray:
     from scipy.linalg import lstsq
 
     return lstsq(jacobian, right, cond=1e-9, lapack_driver="gelsd", check_finite=False)[0]
+
+
+def _parts(step: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Poses [count, 6] and strain [3, 3] of a step; a step without the strain's six numbers leaves the cell."""
+    strain = step[6 * count :]
+    return step[: 6 * count].reshape(count, 6), np.einsum("s,sij->ij", strain, _STRAINS[: len(strain)])
+
+
+def _moved(
+    position: np.ndarray, rotation: np.ndarray, cell: np.ndarray, step: np.ndarray, part: float, count: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Positions, rotations and cell after a part of a step."""
+    pose, strain = _parts(step, count)
+    deformed = np.eye(3) + part * strain
+    return (position + part * pose[:, :3]) @ deformed, _turns(part * pose[:, 3:]) @ rotation, cell @ deformed
 
 
 def _cross(v: np.ndarray) -> np.ndarray:

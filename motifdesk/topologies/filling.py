@@ -26,20 +26,21 @@ class Hole:
     coordination: int
 
 
-def holes(cell: np.ndarray, positions: np.ndarray) -> tuple[Hole, ...]:
+def holes(cell: np.ndarray, positions: np.ndarray, *, reach: float = _REACH) -> tuple[Hole, ...]:
     """The holes between points of a periodic set: centres of empty spheres (vertices of their Voronoi diagram).
 
     cell float [3, 3] rows, positions float [N, 3], Angstrom. Centres that (nearly) coincide are one hole, with the
-    coordination of all their points: 4 tetrahedral, 6 octahedral, 8 cubic, ... Ascending coordination. Coarser and some
-    ten times faster than `MotifGraph.holes`, which tells holes of real crystals apart: families are nearly ideal, and
-    are built by the hundred.
+    coordination of all their points: 4 tetrahedral, 6 octahedral, 8 cubic, ... Ascending coordination. Spheres wider
+    than half of `reach` (times the cube root of the volume of one point) are open space. Coarser and some ten times
+    faster than `MotifGraph.holes`, which tells holes of real crystals apart: families are nearly ideal, and are built
+    by the hundred.
     """
     from scipy.spatial import Delaunay, cKDTree
 
     inverse = np.linalg.inv(cell)
-    margin = _REACH * float(abs(np.linalg.det(cell)) / len(positions)) ** (1 / 3)
-    reach = np.ceil(margin * np.linalg.norm(inverse, axis=0)).astype(int)
-    grid = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in reach), indexing="ij"), axis=-1).reshape(-1, 3)
+    margin = reach * float(abs(np.linalg.det(cell)) / len(positions)) ** (1 / 3)
+    images = np.ceil(margin * np.linalg.norm(inverse, axis=0)).astype(int)
+    grid = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in images), indexing="ij"), axis=-1).reshape(-1, 3)
     home = (positions @ inverse) % 1.0 @ cell
     cloud = (home[None] + (grid @ cell)[:, None]).reshape(-1, 3)
     low, high = home.min(axis=0) - margin, home.max(axis=0) + margin
@@ -94,26 +95,34 @@ def neutral_charges(composition: Mapping[str, int], fixed: Mapping[str, float] |
         if not (element.is_transition_metal or element.is_lanthanoid or element.is_actinoid):
             rare = []
         choices.append(tuple(usual + rare) or (0.0,))
-    best: dict[str, float] | None = None
-    worst: tuple[float, dict[str, float]] | None = None
+    nearest: tuple[float, dict[str, float]] | None = None
     for rank in sorted(product(*(range(len(c)) for c in choices)), key=lambda r: (sum(r), r)):
-        charges = [c[k] for c, k in zip(choices, rank, strict=True)]
-        total = sum(q * composition[s] for q, s in zip(charges, species, strict=True))
+        tried = {s: c[k] for s, c, k in zip(species, choices, rank, strict=True)}
+        total = sum(q * composition[s] for s, q in tried.items())
         if abs(total) < 1e-6:
-            best = dict(zip(species, charges, strict=True))
-            break
-        if worst is None:
-            worst = total, dict(zip(species, charges, strict=True))
-    if best is None:
-        total, tried = worst if worst else (0.0, {})
-        told = ", ".join(f"{s} {q:+g}" for s, q in tried.items())
-        formula = " ".join(f"{s}{n}" for s, n in composition.items())
-        raise TopologyError(
-            f"no known oxidation states make it neutral (with {told} the charge is {total:+g})",
-            where=formula,
-            remedy="choose another centre, ligand or filler, or give charges={...}",
-        )
-    return best
+            return tried
+        if nearest is None or abs(total) < abs(nearest[0]) - 1e-6:
+            nearest = total, tried
+    assert nearest is not None
+    total, tried = nearest
+    raise TopologyError(
+        f"no known oxidation states make it neutral (the nearest, {', '.join(f'{s} {q:+g}' for s, q in tried.items())},"
+        f" leave a charge of {total:+g})",
+        where=" ".join(f"{s}{n}" for s, n in composition.items()),
+        remedy=f"choose another centre, ligand or filler{_mixed(composition, tried, total, fixed)}",
+    )
+
+
+def _mixed(composition: Mapping[str, int], tried: Mapping[str, float], total: float, fixed: Mapping[str, float]) -> str:
+    """The mean state of a transition metal that would do, as the end of a remedy."""
+    from pymatgen.core import Element
+
+    for name in composition:
+        element = Element(name)
+        mean = tried[name] - total / composition[name]
+        if name not in fixed and element.is_transition_metal and 0 < mean <= max(element.oxidation_states, default=0):
+            return f', or say that {name} is mixed: charges={{"{name}": {mean:.4g}}}'
+    return ", or give charges={...}"
 
 
 def fill(cell: np.ndarray, ligands: np.ndarray, taken: Any, coordination: int) -> np.ndarray:
@@ -129,3 +138,12 @@ def fill(cell: np.ndarray, ligands: np.ndarray, taken: Any, coordination: int) -
         if not len(gap) or gap.min() > 0.8:
             out.append(hole.position)
     return np.array(out).reshape(-1, 3)
+
+
+def largest(cell: np.ndarray, ligands: np.ndarray) -> np.ndarray:
+    """Positions float64 [n, 3] of the largest holes between `ligands`: all whose radius is within 0.01 Angstrom."""
+    found = holes(cell, ligands, reach=4.0)
+    if not found:
+        return np.zeros((0, 3))
+    radius = max(hole.radius for hole in found)
+    return np.array([hole.position for hole in found if hole.radius > radius - 1e-2])

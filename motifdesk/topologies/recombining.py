@@ -113,7 +113,7 @@ def exchange(assembly: Assembly, old: str, new: Template) -> Embedded:
             where="exchange",
             remedy="choose a motif with the same ports",
         )
-    order, turn = _laid(was.vertices, new.vertices)
+    order, turn = laid(was.vertices, new.vertices)
     sorted_new = replace(new, vertices=new.vertices[order], ligands=tuple(new.ligands[i] for i in order))
     joins = assembly.joins
     size = np.linalg.norm(new.vertices, axis=1).mean() / np.linalg.norm(was.vertices, axis=1).mean()
@@ -159,7 +159,7 @@ def _paired(template: Template, selection: tuple[tuple[int, ...], ...]) -> Assem
     """The motif and its image through the first port's middle; None where the middles do not span space, or differ by
     vectors that are no lattice (then the joins contradict each other)."""
     middles = np.array([template.vertices[list(port)].mean(axis=0) for port in selection])
-    cell = _lattice(2.0 * (middles[1:] - middles[0]))
+    cell = lattice(2.0 * (middles[1:] - middles[0]))
     if cell is None:
         return None
     first = Placement(template, np.zeros(3))
@@ -172,7 +172,7 @@ def _paired(template: Template, selection: tuple[tuple[int, ...], ...]) -> Assem
     return Assembly(cell, (first,)) if same else None
 
 
-def _lattice(vectors: np.ndarray, tolerance: float = 1e-3) -> np.ndarray | None:
+def lattice(vectors: np.ndarray, tolerance: float = 1e-3) -> np.ndarray | None:
     """A short basis float [3, 3] of the lattice that vectors [n, 3] span; None where they lie in a plane or span no
     lattice with vectors longer than 1 Angstrom."""
     from motifdesk.motifs.detection.neighbours import reduce_cell
@@ -216,7 +216,7 @@ def _clashes(assembly: Assembly, template: Template) -> bool:
     return contact is not None and contact.distance < limit
 
 
-def _laid(old: np.ndarray, new: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def laid(old: np.ndarray, new: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Order of the new vertices and a rotation that lays them on the old ones as well as possible."""
     from scipy.optimize import linear_sum_assignment
     from scipy.spatial.transform import Rotation

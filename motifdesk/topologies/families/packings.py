@@ -3,7 +3,8 @@
 Ligand layers follow each other by '+' (A -> B -> C) or '-', as in `polytypes`: '+' is cubic, '+-' hexagonal close
 packing. Between two layers every octahedral hole lies over the third place. Patterns name which of them are filled;
 "all" octahedra gives NaCl ('+') and NiAs ('+-'), "gibbsite" (two of three, the empty one wandering) corundum ('+-').
-Spinel and fluorite fill tetrahedral holes as well and are laid down on rock salt's own cubic grid.
+Spinel and fluorite fill tetrahedral holes as well and are laid down on rock salt's own cubic grid; olivine, their
+hexagonal relative, on the rows of hexagonal close packing.
 """
 
 from __future__ import annotations
@@ -84,3 +85,32 @@ def fluorite(a: float, centre: str, ligand: str) -> Assembly:
     corners = a / 4 * np.array(list(product((-1.0, 1.0), repeat=3)))
     cube = Template(f"{centre}{ligand}8 cube", centre, (ligand,) * 8, corners, "C:8")
     return Assembly(a / 2 * np.array([[0.0, 1, 1], [1, 0, 1], [1, 1, 0]]), (Placement(cube, np.zeros(3)),))
+
+
+def olivine(a: float, centres: tuple[str, ...], ligand: str) -> Assembly:
+    """A2BX4, hexagonal close packing along x with half of the octahedra (A) in serrated chains and an eighth of the
+    tetrahedra (B), Pbnm. `a`: distance of neighbouring ligands, Angstrom; `centres`: B (tetrahedra), A, or B and two A,
+    for the places on inversion centres (M1) and mirror planes (M2)."""
+    if len(centres) not in (2, 3):
+        raise TopologyError(
+            f"{len(centres)} centres", where="olivine", remedy="give two or three: tetrahedral, octahedral"
+        )
+    cell = a * np.diag([np.sqrt(8 / 3), np.sqrt(12.0), 2.0])
+    # close-packed layers at x = 1/4 and 3/4, their rows along z: four ligands a cell and layer
+    layer = np.array([(1 / 4, 5 / 12, 1 / 4), (1 / 4, 11 / 12, 1 / 4), (1 / 4, 1 / 6, 0), (1 / 4, 2 / 3, 0)])
+    rows = np.vstack([layer, layer + (0, 0, 1 / 2)])
+    packing = np.vstack([rows, (1, 1, 1) - rows])
+    glides: tuple = (((1, 1, 1), (0, 0, 0)), ((-1, -1, 1), (0, 0, 1 / 2)), ((1, -1, -1), (1 / 2, 1 / 2, 0)))
+    glides += (((-1, 1, -1), (1 / 2, 1 / 2, 1 / 2)),)
+    kinds = ((centres[1], (0, 0, 0), 6), (centres[-1], (0, 1 / 4, 1 / 4), 6), (centres[0], (3 / 8, 1 / 12, 1 / 4), 4))
+    placements = []
+    for centre, at, count in kinds:
+        for sign, shift in glides:
+            place = (np.array(at) * sign + shift) % 1.0
+            delta = packing - place
+            nearest = (delta - np.rint(delta)) @ cell
+            nearest = nearest[np.argsort(np.linalg.norm(nearest, axis=1), kind="stable")[:count]]
+            name = f"{centre}{ligand}{count} {'octahedron' if count == 6 else 'tetrahedron'}"
+            shape = Template(name, centre, (ligand,) * count, nearest, "O:6" if count == 6 else "T:4")
+            placements.append(Placement(shape, place @ cell))
+    return Assembly(cell, tuple(placements))
