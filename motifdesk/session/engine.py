@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from motifdesk.session.gesture import Gesture
 from motifdesk.session.history import Edit, History, Node
 from motifdesk.session.map_workers import Decode, Drag
+from motifdesk.session.path_workers import MorphTo, Supercell
 from motifdesk.session.picking import KEEP, choose
 from motifdesk.session.services import Services
 from motifdesk.session.state import (
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("motifdesk.session")
 
 WORKERS: dict[str, type[Worker]] = {
-    w.kind: w for w in (Distort, Strain, Substitute, SetStructure, Symmetrize, Drag, Decode)
+    w.kind: w for w in (Distort, Strain, Substitute, SetStructure, Symmetrize, Supercell, MorphTo, Drag, Decode)
 }
 
 _WARM_REFERENCES = 6

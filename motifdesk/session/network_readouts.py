@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from motifdesk.session.crystal import split
 from motifdesk.session.flags import flags
 from motifdesk.session.motif_readouts import Sheet, current_graph, known_graph, named
 from motifdesk.session.state import State
@@ -20,12 +21,13 @@ _MOST_NAMES = 4
 
 def costs(state: State) -> tuple[Any, ...]:
     """``MotifCost`` of every motif that could not keep the shape asked of it, the dearest first."""
-    if not state.amplitudes:
+    motifs = split(state.amplitudes)[0]
+    if not motifs:
         return ()
     solved = state.response
     if solved is None:  # a loaded session knows the answer, not how it came about
         try:
-            solved = state.reference.distorter_that(state.keep).solve(state.amplitudes)
+            solved = state.reference.distorter_that(state.keep).solve(motifs)
         except MotifDeskError:
             return ()
     return tuple(solved.costs)

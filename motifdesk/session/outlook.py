@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from motifdesk.session.crystal import split
+from motifdesk.session.distorting import distorted
 from motifdesk.session.state import State
-from motifdesk.structures.arrays import AtomArrays
 from motifdesk.structures.errors import MotifDeskError
 
 if TYPE_CHECKING:
     from motifdesk.motifs import Mode
+    from motifdesk.session.crystal import CrystalHandle
     from motifdesk.structures.symmetry import SpaceGroup
 
 TRIAL = 0.15
@@ -18,11 +20,12 @@ TOLERANCE = 0.01
 _MOST = 500
 
 
-def leads_to(state: State, mode: str | Mode) -> SpaceGroup | None:
+def leads_to(state: State, mode: str | Mode | CrystalHandle) -> SpaceGroup | None:
     """The space group (within 0.01 Angstrom) of ``state`` with a little more of one mode, everything else as it is.
 
     The same solver as for the handle itself, so that what the network does to a request counts: a tilt that shared
-    corners forbid leads nowhere. None for molecules, and where there is no answer. Remembered with the base structure
+    corners forbid leads nowhere. Where only whole-crystal modes are on, the group is that of the operations that keep
+    the displacements, at any amplitude. None for molecules, and where there is no answer. Remembered with the base structure
     of the state, for each set of amplitudes.
     """
     if not state.arrays.is_crystal:
@@ -47,9 +50,12 @@ def known(state: State, key: str) -> SpaceGroup | None:
 def _tried(state: State, key: str, keep: str) -> SpaceGroup | None:
     from motifdesk.structures.symmetry import space_group
 
-    wanted = {**state.amplitudes, key: state.amplitudes.get(key, 0.0) + TRIAL}
+    now = state.amplitudes.get(key, 0.0)
+    wanted = {**state.amplitudes, key: now + (TRIAL if now >= 0.0 else -TRIAL)}  # more of it, never less
     try:
-        solved = state.reference.distorter_that(keep).solve(wanted)
-        return space_group(AtomArrays(state.arrays.numbers, solved.positions, solved.cell), TOLERANCE)
+        motifs, crystal = split(wanted)
+        if crystal and not motifs:  # nothing to solve: the operations that keep the displacements tell
+            return state.reference.crystal.leads_to(crystal)
+        return space_group(distorted(state.reference, wanted, keep).arrays, TOLERANCE)
     except MotifDeskError:
         return None

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from motifdesk.session.history import Edit, History, Node
+from motifdesk.session.path_workers import supercell_template
 from motifdesk.session.services import base_versions
 from motifdesk.session.state import (
     PATTERNS,
@@ -36,7 +37,18 @@ from motifdesk.structures.errors import MotifDeskError, SessionError
 
 FORMAT = "motifdesk-session"
 SCHEMA = 1
-KINDS = ("open", "distort", "strain", "substitute", "set_structure", "symmetrize", "drag", "decode")
+KINDS = (
+    "open",
+    "distort",
+    "strain",
+    "substitute",
+    "set_structure",
+    "symmetrize",
+    "supercell",
+    "morph",
+    "drag",
+    "decode",
+)
 _REMEDY = "use a file written by Session.save; an intact earlier copy may lie beside it"
 
 
@@ -144,6 +156,8 @@ def _template(edit: Edit, parent: State, arrays: AtomArrays) -> Any:
     """The pymatgen object that carries labels and site properties for a node, rebuilt from its recipe."""
     if edit.kind == "set_structure":
         return structure_from_dict(edit.parameters["structure"])
+    if edit.kind == "supercell":
+        return supercell_template(parent, edit.parameters, arrays)
     template = parent.reference.template
     if edit.kind == "decode" or len(template) != len(arrays):
         return from_arrays(arrays)

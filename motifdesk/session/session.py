@@ -14,6 +14,7 @@ from motifdesk.session.engine import Engine
 from motifdesk.session.history import Edit, History
 from motifdesk.session.map_workers import located
 from motifdesk.session.outlook import leads_to
+from motifdesk.session.paths import SECONDS, decomposed, images, other, write_images
 from motifdesk.session.readouts import Readouts, readouts
 from motifdesk.session.recording import from_json, read_json, to_json, write_json
 from motifdesk.session.replay import Replay, replay
@@ -22,7 +23,8 @@ from motifdesk.session.state import State, first_state, formula, frozen_mapping
 from motifdesk.structures.errors import MotifDeskError
 
 if TYPE_CHECKING:
-    from motifdesk.motifs import Mode
+    from motifdesk.motifs import Decomposition, Mode
+    from motifdesk.session.crystal import CrystalHandle
     from motifdesk.structures.symmetry import SpaceGroup
 
 
@@ -34,7 +36,7 @@ class Session(Engine):
     SessionError).
 
     Every gesture is a method (``distort``, ``strain``, ``drag_to``, ``decode_at``, ``substitute``, ``symmetrize``,
-    ``set_structure``) that commits one named edit and returns the new state; ``gesture(kind)`` or
+    ``set_structure``, ``supercell``, ``morph``) that commits one named edit and returns the new state; ``gesture(kind)`` or
     ``preview``/``commit``/``cancel`` is the live form. All methods may be called from any thread. The state is
     replaced whole under one lock; observers are called outside it.
 
@@ -57,8 +59,13 @@ class Session(Engine):
 
     # ------------------------------------------------------------------------------------------------ gestures
 
-    def distort(self, amplitudes: Mapping[str, float] | Mapping[str | Mode, float], *, keep: Any = None) -> State:
+    def distort(
+        self, amplitudes: Mapping[str, float] | Mapping[str | Mode | CrystalHandle, float], *, keep: Any = None
+    ) -> State:
         """Set mode amplitudes {mode or key: Angstrom}, absolute relative to the base structure, as one edit.
+
+        Modes of motifs and of the whole crystal (``select(scope="crystal")``; their keys begin with "crystal:") may be on
+        together: the network of motifs answers first, the displacements of the crystal's modes are then added.
 
         ``keep``: "free" (the symmetry is what comes of it), "request" (exactly what the request leaves standing is
         kept), "break" (the cheapest response, however low its symmetry), or a subgroup to keep: ``Operations`` of
@@ -66,7 +73,7 @@ class Session(Engine):
         """
         return self._edit("distort", (amplitudes,), {"keep": keep})
 
-    def leads_to(self, mode: str | Mode) -> SpaceGroup | None:
+    def leads_to(self, mode: str | Mode | CrystalHandle) -> SpaceGroup | None:
         """The space group that turning `mode` on leads to, from the committed design (see
         :func:`motifdesk.session.outlook.leads_to`); None for molecules and where no search converges."""
         return leads_to(self.committed, mode)
@@ -86,6 +93,48 @@ class Session(Engine):
     def set_structure(self, structure: Any) -> State:
         """Replace the design by another structure; the history keeps the way back."""
         return self._edit("set_structure", (structure,), {})
+
+    def supercell(self, matrix: Any) -> State:
+        """Repeat the cell by three whole numbers or an integer matrix [3, 3] (rows: new vectors in the present ones).
+
+        The crystal stays the same; distortions of longer period become possible, and with ``select(scope="crystal")``
+        the handles show the wavevectors that the larger cell holds.
+        """
+        return self._edit("supercell", (matrix,), {})
+
+    def decomposition(
+        self, parent: Any = "start", *, tolerance: float = 0.01, seconds: float = SECONDS
+    ) -> Decomposition:
+        """The committed design as modes and strain of a parent: "start" (the structure this session began with), a
+        history node, or anything ``motifdesk.read`` accepts. See :func:`motifdesk.motifs.decompose`."""
+        beside = other(self._history, parent)
+        return decomposed(self.committed, beside.structure, tolerance=tolerance, seconds=seconds)
+
+    def morph(self, to: Any, t: float = 1.0) -> State:
+        """Go the share ``t`` (0 to 1) of the way to another structure, as one edit: a history node, "start", or anything
+        ``motifdesk.read`` accepts, of the same composition. ``gesture("morph")`` is the live form."""
+        beside = other(self._history, to)
+        return self._edit("morph", (beside.structure, t, beside.title), {})
+
+    def images(self, to: Any, n: int = 11) -> list[Any]:
+        """``n`` structures on the way from the committed design to another one (as in :meth:`morph`), both ends among
+        them; nothing is edited."""
+        return images(self.committed.arrays, other(self._history, to).structure, n)
+
+    def export_images(
+        self,
+        to: Any,
+        folder: str | os.PathLike[str],
+        n: int = 11,
+        *,
+        format: str = "cif",
+        overwrite: bool = False,
+    ) -> list[Path]:
+        """Write :meth:`images` as numbered files image-00.cif, ... into ``folder``, each with its recipe and its t."""
+        beside = other(self._history, to)
+        about = {**self.provenance(), "morph towards": beside.title.replace("Å", "A")}
+        made = images(self.committed.arrays, beside.structure, n)
+        return write_images(made, folder, format, overwrite, about)
 
     def drag_to(self, xy: Any, composition: str = "keep", frames: int = 12) -> State:
         """Walk the design over the map to the point ``xy`` in ``frames`` warm frames, as one drag.
@@ -224,7 +273,7 @@ def _short(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters for people: whole structures and codes are left to the session file."""
     out = {}
     for key, value in parameters.items():
-        if key in ("structure", "code", "codes"):
+        if key in ("structure", "to", "code", "codes"):
             value = "(in the session file)"
         elif isinstance(value, list) and len(value) > 24:
             value = f"({len(value)} entries, in the session file)"

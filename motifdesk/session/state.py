@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from pymatgen.core import Molecule, Structure
 
     from motifdesk.motifs import Mode, MotifGraph
+    from motifdesk.session.crystal import CrystalHandles
     from motifdesk.session.history import Edit
 
-SCOPES = ("motif", "orbit", "all")
+SCOPES = ("motif", "orbit", "all", "crystal")
 PATTERNS = ("uniform", "alternating")
 SYMMETRIES = ("free", "request", "break")
 
@@ -43,7 +44,8 @@ class Selection:
     """What is picked: a motif (index into ``state.graph.motifs``) with the scope its handles act on, and single
     atoms.
 
-    ``scope`` is "motif" (this one), "orbit" (its symmetry-equivalent motifs) or "all" (every motif of the same kind).
+    ``scope`` is "motif" (this one), "orbit" (its symmetry-equivalent motifs), "all" (every motif of the same kind) or
+    "crystal" (the modes of the whole cell, whatever motif is picked; see :mod:`motifdesk.session.crystal`).
     ``pattern``: "uniform" (all alike) or "alternating" (linked motifs get opposite signs; where the cell allows it, see
     :func:`motifdesk.session.patterns.alternating`). ``symmetry``: what handles do to it: "free" (as it comes),
     "request" (exactly what the request leaves standing is kept) or "break" (the cheapest response, however low its
@@ -169,15 +171,30 @@ class Reference:
     def character(self, motif: int | None, scope: str) -> tuple[int, ...] | None:
         """Signs of the alternating pattern of a motif in a scope, in the order of the modes' targets; None where the
         cell does not allow one."""
+        if scope == "crystal":
+            return None
         from motifdesk.session.patterns import alternating
 
         plain = self.modes(motif, scope)
         graph = self.graph
         return alternating(graph, [index for index, _ in plain[0].targets]) if plain and graph is not None else None
 
-    def modes(self, motif: int | None, scope: str, pattern: str = "uniform") -> tuple[Mode, ...]:
-        """Distortion modes of one motif of the graph in the given scope and pattern (cached); () when nothing is
-        picked."""
+    @property
+    def crystal(self) -> CrystalHandles:
+        """The whole-crystal handles of the reference (cached)."""
+        with self._lock:
+            if "crystal" not in self.scratch:
+                from motifdesk.session.crystal import handles_of
+
+                self.scratch["crystal"] = handles_of(self)
+            found: CrystalHandles = self.scratch["crystal"]
+            return found
+
+    def modes(self, motif: int | None, scope: str, pattern: str = "uniform") -> tuple[Any, ...]:
+        """Distortion modes (`Mode`) of one motif of the graph in the given scope and pattern (cached); () when nothing
+        is picked. In the scope "crystal": the `CrystalHandle` of the whole cell."""
+        if scope == "crystal":
+            return self.crystal.handles
         graph = self.graph if motif is not None else None
         if motif is None or graph is None or motif >= len(graph.motifs):
             return ()
@@ -249,8 +266,9 @@ class State:
         return self.reference.graph
 
     @property
-    def modes(self) -> tuple[Mode, ...]:
-        """Distortion modes of the picked motif in the picked scope and pattern; () when no motif is picked."""
+    def modes(self) -> tuple[Any, ...]:
+        """Distortion modes of the picked motif in the picked scope and pattern; () when no motif is picked. Those of the
+        whole cell (`CrystalHandle`) in the scope "crystal"."""
         pick = self.selection
         return self.reference.modes(pick.motif, pick.scope, pick.pattern)
 

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from motifdesk.session.crystal import split
+from motifdesk.session.distorting import distorted, label_of
 from motifdesk.session.picking import same_pick
 from motifdesk.session.services import Services
 from motifdesk.session.state import SYMMETRIES, State, formula, frozen_mapping, moved, rebased
@@ -100,7 +102,8 @@ def keep_recipe(keep: Any) -> Any:
 
 
 class Distort(Worker):
-    """Move motifs along their modes: amplitudes in Angstrom, absolute, from the base structure; zero releases one."""
+    """Turn modes of motifs and of the whole crystal on: amplitudes in Angstrom, absolute, from the base structure; zero
+    releases one."""
 
     kind = "distort"
     _owed: tuple[Any, Any] | None = None
@@ -122,7 +125,7 @@ class Distort(Worker):
         if not changed:
             return "Distort"
         first, amplitude = next(iter(changed.items()))
-        text = f"{self.origin.reference.distorter.mode(first).label}: {amplitude:+.3f} Å"
+        text = f"{label_of(self.origin.reference, first)}: {amplitude:+.3f} Å"
         return text if len(changed) == 1 else f"{text} and {len(changed) - 1} more"
 
     @classmethod
@@ -148,32 +151,22 @@ class Distort(Worker):
         asked = {self._key(k): float(finite(v, f"amplitude of {self._key(k)}", ())) for k, v in amplitudes.items()}
         wanted = {k: v for k, v in {**self.origin.amplitudes, **asked}.items() if v != 0.0}
         kept = self.origin.selection.symmetry if keep is None else keep_recipe(keep)
-        if not self.origin.arrays.is_crystal:
-            kept = "free"  # a molecule has no space group to keep
+        if not self.origin.arrays.is_crystal or not split(wanted)[0]:
+            kept = "free"  # a molecule has no space group to keep; whole-crystal modes are added as they are
         self._owed = (amplitudes, kept) if quick and kept == "break" else None
         reference = self.origin.reference
-        solved: Any = None
-        achieved: Mapping[str, float] = {}
-        cost: tuple[float, ...] = ()
-        notes: tuple[str, ...] = ()
         for key in asked:
-            reference.distorter.mode(key)  # a misspelt key is an error even at amplitude zero
-        if wanted:
-            solved = reference.distorter_that("free" if self._owed else kept).solve(wanted)
-            arrays = AtomArrays(self.origin.arrays.numbers, solved.positions, solved.cell)
-            achieved, cost = dict(solved.achieved), tuple(float(c) for c in np.asarray(solved.cost).ravel())
-            notes = self._notes(solved, wanted)
-        else:
-            arrays = reference.arrays
+            label_of(reference, key)  # a misspelt key is an error even at amplitude zero
+        made = distorted(reference, wanted, "free" if self._owed else kept)
         state = replace(
             self.origin,
-            arrays=arrays,
+            arrays=made.arrays,
             amplitudes=frozen_mapping(wanted),
-            achieved=frozen_mapping(achieved),
-            cost=cost,
+            achieved=frozen_mapping(made.achieved),
+            cost=made.cost,
             keep=kept,
-            response=solved,
-            notes=notes,
+            response=made.response,
+            notes=made.notes,
             latent=self.origin.latent.moved(),
         )
         changed = {k: v for k, v in asked.items() if v != self.origin.amplitudes.get(k, 0.0)}
@@ -185,19 +178,6 @@ class Distort(Worker):
                 str(kept), ", subgroup kept"
             )
         return Draft(state, name, parameters, rebase=False)
-
-    def _notes(self, solved: Any, wanted: Mapping[str, float]) -> tuple[str, ...]:
-        notes = []
-        off = [k for k, v in wanted.items() if abs(solved.achieved.get(k, v) - v) > max(0.01, 0.1 * abs(v))]
-        if off:
-            worst = max(off, key=lambda k: abs(solved.achieved[k] - wanted[k]))
-            label = self.origin.reference.distorter.mode(worst).label
-            notes.append(
-                f"the network allows {solved.achieved[worst]:+.3f} Å of {label} where {wanted[worst]:+.3f} Å were asked"
-            )
-        if not solved.converged:
-            notes.append("the distortion has not converged")
-        return tuple(notes)
 
 
 class Strain(Worker):
