@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from motifdesk.desk import export
 from motifdesk.desk.stagetools import PICTURES
+from motifdesk.session.crystal import split
 from motifdesk.structures.errors import MotifDeskError
 
 if TYPE_CHECKING:
+    from motifdesk.desk.changes import ChangesPane
     from motifdesk.desk.channels import Output
     from motifdesk.desk.handles import Hands
     from motifdesk.desk.map import MapPane
@@ -37,6 +39,7 @@ class Commands:
     _measure: Latest
     _net: NetPane
     _tools: StageTools
+    _changes: ChangesPane
     _numbers: itertools.count[int]
     _commands: dict[str, Callable[[dict[str, Any]], None]]
     _map_state: str
@@ -60,7 +63,12 @@ class Commands:
             "pattern": lambda m: self._select(pattern=str(m["value"])),
             "symmetry": self._on_symmetry,
             "net": lambda m: self._net.look(bool(m["shown"])),
+            "changes": lambda m: self._changes.look(bool(m["shown"])),
+            "against": lambda m: self._changes.against(m["which"]),
+            "images": lambda m: self._changes.write(str(m["folder"]), m["count"], str(m["format"])),
+            "supercell": self._on_supercell,
             "distort": self._on_move,
+            "morph": self._on_move,
             "strain": self._on_move,
             "probe": self._on_probe,
             "release": self._on_release,
@@ -149,8 +157,12 @@ class Commands:
         """How the handles treat the symmetry from now on; what is distorted already is done again that way."""
         self._select(symmetry=str(message["value"]))
         state = self.session.committed
-        if state.amplitudes and state.keep != state.selection.symmetry:
+        if split(state.amplitudes)[0] and state.keep != state.selection.symmetry:
             self.session.distort(dict(state.amplitudes))
+
+    def _on_supercell(self, message: dict[str, Any]) -> None:
+        self._settle_hands()
+        self.session.supercell(message["matrix"])
 
     def _on_move(self, message: dict[str, Any]) -> None:
         pick = self.session.state.selection

@@ -14,6 +14,7 @@ from typing import Any
 import ipywidgets
 
 from motifdesk.desk import export
+from motifdesk.desk.changes import ChangesPane
 from motifdesk.desk.channels import Input, Output, Panel, owned
 from motifdesk.desk.colouring import COLOURINGS
 from motifdesk.desk.commands import Commands
@@ -29,6 +30,7 @@ from motifdesk.desk.workers import Dragger, Latest
 from motifdesk.session import Change, Session, State
 from motifdesk.session.flags import flags
 from motifdesk.session.measuring import Measure
+from motifdesk.session.paths import Other
 from motifdesk.structures.errors import MotifDeskError, SessionError
 
 log = logging.getLogger("motifdesk.desk")
@@ -76,6 +78,7 @@ class Desk(Commands, ipywidgets.VBox):
         self._measure = Latest(self._measure_state, "motifdesk-readouts")
         self._outlook = Outlook(self.session, lambda tags: self._output.publish(outlook=tags))
         self._net = NetPane(lambda described: self._output.publish(net=described))
+        self._changes = ChangesPane(self.session, lambda described: self._output.publish(changes=described), self._aim)
         self._errands = Latest(lambda errand: errand(), "motifdesk-loader")
         self._numbers = itertools.count(1)
         self._map_state = "waiting"
@@ -125,8 +128,14 @@ class Desk(Commands, ipywidgets.VBox):
             self._measure.put(change)
             if change.action != "locate":
                 self._outlook.ask(None if change.state.preview else change.state)
+                if change.action != "select":
+                    self._changes.ask(None if change.state.preview else change.state)
             if not change.state.preview:
                 self._net.ask(change.state)
+
+    def _aim(self, towards: Other | None) -> None:
+        """Where the morph slider leads from now on."""
+        self._hands.towards = towards
 
     def _refresh(self, change: Change | None) -> None:
         """Publish what `change` (None: everything) made different. Reads the newest state inside the gate, so that two
@@ -257,6 +266,7 @@ class Desk(Commands, ipywidgets.VBox):
                 self._measure.settle(timeout),
                 self._outlook.settle(timeout),
                 self._net.settle(timeout),
+                self._changes.settle(timeout),
             ]
         )
 
@@ -267,7 +277,7 @@ class Desk(Commands, ipywidgets.VBox):
         self._closed = True
         self._unsubscribe()
         self._hands.cancel()
-        for worker in (self._drag, self._measure, self._outlook, self._net, self._errands):
+        for worker in (self._drag, self._measure, self._outlook, self._net, self._changes, self._errands):
             worker.close()
         self._input.on_msg(self._on_message, remove=True)
         self._output.close()  # first: the bridge lets go of the stage before its widget is gone

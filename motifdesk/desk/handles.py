@@ -5,11 +5,14 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from motifdesk.desk.crystalhandles import crystal_groups, crystal_hint, supercells
 from motifdesk.desk.viewer import describe
+from motifdesk.session.crystal import split
 from motifdesk.structures.errors import MotifDeskError
 
 if TYPE_CHECKING:
     from motifdesk.session import Gesture, Session, State
+    from motifdesk.session.paths import Other
 
 _TITLES = {"stretch": "Stretch", "bend": "Bend", "rotation": "Rotation"}
 _RANGE = {"stretch": 0.40, "bend": 0.40, "rotation": 0.60}  # Angstrom; a strong Jahn-Teller distortion is 0.36
@@ -29,7 +32,14 @@ def describe_handles(state: State, session: Session) -> dict[str, Any]:
     except MotifDeskError as error:
         modes = ()
         notes.append(str(error))
-    if graph is None and state.reference.graph_error is not None:
+    whole = pick.scope == "crystal"
+    if whole:
+        hint = crystal_hint(state)
+        groups = crystal_groups(state)
+        modes = ()
+        if split(state.amplitudes)[0]:
+            notes.append("Handles of motifs are on as well: the crystal's displacements are added to what they make.")
+    elif graph is None and state.reference.graph_error is not None:
         hint = str(state.reference.graph_error)
     for block in ("stretch", "bend", "rotation"):
         members = [m for m in modes if m.block == block]
@@ -41,6 +51,8 @@ def describe_handles(state: State, session: Session) -> dict[str, Any]:
         "motif": pick.motif,
         "scope": pick.scope,
         "pattern": pick.pattern,
+        "choices": state.arrays.is_crystal and not whole,
+        "supercells": supercells(state) if whole else [],
         "patterns": pick.scope != "motif" and state.reference.character(pick.motif, pick.scope) is not None,
         "symmetry": pick.symmetry,
         "crystal": state.arrays.is_crystal,
@@ -120,6 +132,9 @@ class Hands:
         self._lock = threading.RLock()
         self._gesture: Gesture | None = None
         self._what: tuple[str, str] | None = None
+        self._last = 0.0
+        self.towards: Other | None = None
+        """What the morph slider leads to."""
 
     @property
     def busy(self) -> bool:
@@ -136,8 +151,12 @@ class Hands:
                 gesture = self._gesture = self.session.gesture(op)
                 self._what = (op, key)
             try:
+                self._last = float(value)
                 if op == "distort":
                     gesture.update({key: float(value)}, quick=True)
+                elif op == "morph":
+                    if self.towards is not None:
+                        gesture.update(self.towards.structure, float(value), self.towards.title)
                 else:
                     committed = self.session.committed
                     gesture.update(volume=float(value) / 100.0 * opened_volume(self.session) / _volume(committed))
@@ -151,7 +170,8 @@ class Hands:
         with self._lock:
             gesture, self._gesture, self._what = self._gesture, None, None
             if gesture is not None and gesture.live:
-                gesture.commit()
+                # nought of the way is no step
+                gesture.cancel() if gesture.kind == "morph" and self._last == 0.0 else gesture.commit()
 
     def cancel(self) -> None:
         """Let go without a trace."""

@@ -48,8 +48,8 @@ class Slider {
   constructor(link, spec, live) {
     Object.assign(this, { link, live, busy: false });
     const common = { step: spec.step, min: spec.min, max: spec.max, "data-lm-suppress-shortcuts": "true" };
-    this.range = element("input", { type: "range", ...common, "aria-label": `${spec.label} in ${spec.unit || "units"}` });
-    this.number = element("input", { type: "number", ...common, "aria-label": `${spec.label}, numeric` });
+    this.range = element("input", { type: "range", ...common, "aria-label": `${spec.spoken ?? spec.label} in ${spec.unit || "units"}` });
+    this.number = element("input", { type: "number", ...common, "aria-label": `${spec.spoken ?? spec.label}, numeric` });
     this.name = element("span", { class: "md-name", title: spec.hint || spec.label }, spec.label);
     this.tag = element("span", { class: "md-irrep" }, spec.irrep || "");
     this.lead = element("span", { class: "md-lead" });
@@ -181,17 +181,18 @@ const PANELS = {
 
   handles(el, link, signal) {
     const motif = select("Picked motif", [["", "pick a motif …"]], "", (v) => link.send({ op: "pick", kind: v === "" ? "none" : "motif", motif: v === "" ? null : Number(v) }));
-    const scope = segmented("What the handles act on", [["motif", "motif", "Act on the picked motif alone"], ["orbit", "orbit", "Act on the motif and its symmetry equivalents"], ["all", "all", "Act on every motif of this kind"]], (v) => link.send({ op: "scope", scope: v }));
+    const scope = segmented("What the handles act on", [["motif", "motif", "Act on the picked motif alone"], ["orbit", "orbit", "Act on the motif and its symmetry equivalents"], ["all", "all", "Act on every motif of this kind"], ["crystal", "crystal", "Act on the whole crystal: displacement modes of the cell by wavevector, orbit and irrep"]], (v) => link.send({ op: "scope", scope: v }));
     const pattern = segmented("Pattern of the handles over the motifs", [["uniform", "uniform", "Every motif the same way"], ["alternating", "alternating", "Linked motifs opposite ways, as in an antiferro order"]], (v) => link.send({ op: "pattern", value: v }));
     const symmetry = segmented("Symmetry while a handle is moved", [["free", "free", "The symmetry is what comes of it"], ["request", "keep", "Keep exactly what the request leaves standing"], ["break", "break", "Take the cheapest response, however low its symmetry"]], (v) => link.send({ op: "symmetry", value: v }));
     const choices = element("div", { class: "md-choices" }, element("span", { class: "md-choice" }, "symmetry", symmetry.node), element("span", { class: "md-choice md-choice-pattern" }, "pattern", pattern.node));
+    const larger = supercellChoice(link);
     const reset = button("Reset", "Reset all handles to zero", () => link.send({ op: "reset" }));
     const list = element("div", { class: "md-modes" });
     const empty = element("p", { class: "md-hint" }, "Click a polyhedron in the structure, or choose a motif above. Its distortion modes appear here.");
     const notes = element("div", { class: "md-notes", role: "status", "aria-live": "polite" });
     const cell = element("div", { class: "md-modes" });
     const open = new Map([["stretch", true], ["bend", true], ["rotation", false]]);
-    el.append(element("div", { class: "md-bar" }, element("h3", {}, "Handles"), element("span", { class: "md-grow" }), reset), element("div", { class: "md-pickbar" }, motif, scope.node), choices, element("div", { class: "md-scroll" }, list, empty, cell), notes);
+    el.append(element("div", { class: "md-bar" }, element("h3", {}, "Handles"), element("span", { class: "md-grow" }), reset), element("div", { class: "md-pickbar" }, motif, scope.node), choices, larger.node, element("div", { class: "md-scroll" }, list, empty, cell), notes);
     let sliders = new Map();
     let shape = null;
     const lead = (tags) => { for (const [key, slider] of sliders) slider.leads(tags?.[key]); };
@@ -201,7 +202,9 @@ const PANELS = {
       scope.set(h.scope);
       pattern.set(h.pattern);
       symmetry.set(h.symmetry);
-      choices.style.display = h.crystal && h.groups?.length ? "" : "none";
+      choices.style.display = h.choices && h.groups?.length ? "" : "none";
+      larger.set(h.supercells ?? []);
+      motif.disabled = h.scope === "crystal"; // the handles are not a motif's
       pattern.node.parentElement.style.display = h.patterns ? "" : "none";
       reset.disabled = !h.moved;
       const specs = (h.groups ?? []).flatMap((g) => g.sliders);
@@ -211,7 +214,7 @@ const PANELS = {
         sliders = new Map();
         const make = (s) => { const slider = new Slider(link, s, { op: s.op, scope: h.scope, motif: h.motif }); sliders.set(s.key, slider); return slider.node; };
         list.replaceChildren(...(h.groups ?? []).map((g) => {
-          const details = element("details", { open: open.get(g.name) ?? true, class: "md-group" }, element("summary", {}, g.title), ...g.sliders.map(make));
+          const details = element("details", { open: open.get(g.name) ?? g.open ?? true, class: "md-group" }, element("summary", {}, g.title), ...g.sliders.map(make));
           details.addEventListener("toggle", () => open.set(g.name, details.open));
           return details;
         }));
@@ -220,7 +223,7 @@ const PANELS = {
       for (const s of [...specs, ...(h.cell ?? [])]) { const slider = sliders.get(s.key); if (slider) { slider.spec = s; slider.set(s.value); } }
       lead(link.get("outlook"));
       empty.style.display = specs.length ? "none" : "";
-      if (h.hint) empty.textContent = h.hint;
+      empty.textContent = h.hint || "Click a polyhedron in the structure, or choose a motif above. Its distortion modes appear here.";
       notes.replaceChildren(...(h.notes ?? []).map((n) => element("p", {}, n)));
     }, signal);
   },
@@ -231,19 +234,22 @@ const PANELS = {
     const levels = element("ol", { class: "md-net-levels", "aria-label": "Levels of the structure, from atoms to the net" });
     const net = element("div", { class: "md-net" }, picture, levels);
     const numbers = element("div", { class: "md-scroll" }, body);
-    const tabs = segmented("What is read out", [["numbers", "Numbers", "Numbers about the design"], ["net", "Motif graph", "The motifs, how they share ligands, and the net they form"]], (v) => show(v));
+    const tabs = segmented("What is read out", [["numbers", "Numbers", "Numbers about the design"], ["net", "Motif graph", "The motifs, how they share ligands, and the net they form"], ["changes", "Modes", "The design as modes and strain of a parent, and the way to another structure"]], (v) => show(v));
     const show = (which) => {
       tabs.set(which);
       numbers.style.display = which === "numbers" ? "" : "none";
       net.style.display = which === "net" ? "" : "none";
-      el.closest(".md-frame")?.classList.toggle("md-tall", which === "net");
-      link.send({ op: "net", shown: which === "net" }); // worked out only while it is looked at
+      changes.node.style.display = which === "changes" ? "" : "none";
+      el.closest(".md-frame")?.classList.toggle("md-tall", which !== "numbers");
+      link.send({ op: "net", shown: which === "net" });
+      link.send({ op: "changes", shown: which === "changes" }); // worked out only while it is looked at
     };
+    const changes = changesView(link, signal);
     const stamp = element("span", { class: "md-stamp" });
     const verdict = element("p", { class: "md-verdict", role: "status", "aria-live": "polite" });
-    el.append(element("div", { class: "md-bar" }, element("h3", {}, "Read-outs"), tabs.node, element("span", { class: "md-grow" }), stamp), verdict, numbers, net);
+    el.append(element("div", { class: "md-bar" }, element("h3", {}, "Read-outs"), tabs.node, element("span", { class: "md-grow" }), stamp), verdict, numbers, net, changes.node);
     tabs.set("numbers");
-    net.style.display = "none";
+    net.style.display = changes.node.style.display = "none";
     const paint = () => {
       const svg = link.get("net")?.svg?.[document.body.getAttribute("data-jp-theme-light") === "false" ? "dark" : "light"];
       // as an image, an SVG can neither run anything nor load anything

@@ -2,14 +2,15 @@
 
 The modes are those of :func:`motifdesk.motifs.crystal_modes` at the zone centre of the cell of the base structure. A
 cell that is a supercell of its crystal folds wavevectors of the parent onto its zone centre; the handles are then named
-by the parent's wavevector, in the reciprocal basis of its conventional cell (R (1/2,1/2,1/2) of a 2 x 2 x 2 perovskite).
+by the parent's wavevector, in the reciprocal basis of its conventional cell ("R (1/2,1/2,1/2)" in a 2 x 2 x 2
+perovskite).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 

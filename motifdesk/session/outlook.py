@@ -25,8 +25,8 @@ def leads_to(state: State, mode: str | Mode | CrystalHandle) -> SpaceGroup | Non
 
     The same solver as for the handle itself, so that what the network does to a request counts: a tilt that shared
     corners forbid leads nowhere. Where only whole-crystal modes are on, the group is that of the operations that keep
-    the displacements, at any amplitude. None for molecules, and where there is no answer. Remembered with the base structure
-    of the state, for each set of amplitudes.
+    the displacements, at any amplitude. None for molecules, and where there is no answer. Remembered with the base
+    structure of the state, for each set of amplitudes.
     """
     if not state.arrays.is_crystal:
         return None

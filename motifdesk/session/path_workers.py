@@ -93,8 +93,8 @@ class MorphTo(Worker):
     quick = False  # the pairing of atoms may take seconds the first time
 
     def update(self, to: Any, t: float = 1.0, towards: str | None = None) -> Draft:
-        """``to``: the other structure, or its pymatgen dictionary; ``t``: 0 (this design) to 1 (the other); ``towards``:
-        what the other is called."""
+        """``to``: the other structure, or its pymatgen dictionary; ``t``: 0 (this design) to 1 (the other);
+        ``towards``: what the other is called."""
         fraction = float(finite(t, "t", ()))
         if not 0.0 <= fraction <= 1.0:
             raise SessionError(f"t = {fraction:g}", where="morph", remedy="choose it between 0 and 1")

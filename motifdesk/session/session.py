@@ -36,9 +36,9 @@ class Session(Engine):
     SessionError).
 
     Every gesture is a method (``distort``, ``strain``, ``drag_to``, ``decode_at``, ``substitute``, ``symmetrize``,
-    ``set_structure``, ``supercell``, ``morph``) that commits one named edit and returns the new state; ``gesture(kind)`` or
-    ``preview``/``commit``/``cancel`` is the live form. All methods may be called from any thread. The state is
-    replaced whole under one lock; observers are called outside it.
+    ``set_structure``, ``supercell``, ``morph``) that commits one named edit and returns the new state;
+    ``gesture(kind)`` or ``preview``/``commit``/``cancel`` is the live form. All methods may be called from any thread.
+    The state is replaced whole under one lock; observers are called outside it.
 
     Picking (``select``) is not a step of the history: undo takes back changes of the design, not clicks. Each node
     remembers the pick it was left with, so that undo brings back amplitudes *and* the motif they belong to.
@@ -64,8 +64,8 @@ class Session(Engine):
     ) -> State:
         """Set mode amplitudes {mode or key: Angstrom}, absolute relative to the base structure, as one edit.
 
-        Modes of motifs and of the whole crystal (``select(scope="crystal")``; their keys begin with "crystal:") may be on
-        together: the network of motifs answers first, the displacements of the crystal's modes are then added.
+        Modes of motifs and of the whole crystal (``select(scope="crystal")``; their keys begin with "crystal:") may be
+        on together: the network of motifs answers first, the displacements of the crystal's modes are then added.
 
         ``keep``: "free" (the symmetry is what comes of it), "request" (exactly what the request leaves standing is
         kept), "break" (the cheapest response, however low its symmetry), or a subgroup to keep: ``Operations`` of
@@ -111,8 +111,8 @@ class Session(Engine):
         return decomposed(self.committed, beside.structure, tolerance=tolerance, seconds=seconds)
 
     def morph(self, to: Any, t: float = 1.0) -> State:
-        """Go the share ``t`` (0 to 1) of the way to another structure, as one edit: a history node, "start", or anything
-        ``motifdesk.read`` accepts, of the same composition. ``gesture("morph")`` is the live form."""
+        """Go the share ``t`` (0 to 1) of the way to another structure, as one edit: a history node, "start", or
+        anything ``motifdesk.read`` accepts, of the same composition. ``gesture("morph")`` is the live form."""
         beside = other(self._history, to)
         return self._edit("morph", (beside.structure, t, beside.title), {})
 

@@ -267,8 +267,8 @@ class State:
 
     @property
     def modes(self) -> tuple[Any, ...]:
-        """Distortion modes of the picked motif in the picked scope and pattern; () when no motif is picked. Those of the
-        whole cell (`CrystalHandle`) in the scope "crystal"."""
+        """Distortion modes of the picked motif in the picked scope and pattern; () when no motif is picked. Those of
+        the whole cell (`CrystalHandle`) in the scope "crystal"."""
         pick = self.selection
         return self.reference.modes(pick.motif, pick.scope, pick.pattern)
 
