@@ -81,10 +81,18 @@ def test_wavevectors_are_named_after_the_parent_where_the_cell_is_a_supercell(do
 @pytest.mark.parametrize(("place", "irrep", "group"), [("R", "T1g", "I4/mcm"), ("M", "A2g", "P4/mbm")])
 def test_tilts_of_a_perovskite_lead_where_howard_and_stokes_say(doubled, place, irrep, group):
     tilt = handle(doubled, place, irrep)
-    assert tilt.orbit == "O 3d" and tilt.words.startswith("in the ")
+    assert tilt.orbit == "O 3d" and tilt.words == "TiO6 tilt about z"
     assert doubled.leads_to(tilt).symbol == group
     doubled.distort({tilt: 0.4})
     assert space_group(doubled.state.arrays, 0.01).symbol == group
+
+
+def test_words_tell_what_the_octahedra_do(doubled):
+    told = {(m.place[0], m.irrep, m.component): m.words for m in doubled.state.modes if m.orbit == "O 3d"}
+    assert {told["R", "T1g", n] for n in (1, 2, 3)} == {f"TiO6 tilt about {axis}" for axis in "xyz"}
+    assert told["R", "A1g", 1] == "TiO6 stretch"  # breathing
+    shifts = {m.words for m in doubled.state.modes if m.orbit == "Ti 1a" and m.place.startswith("GM")}
+    assert shifts == {"shift along x", "shift along y", "shift along z"}
 
 
 def test_amplitudes_are_displacements_of_the_base_and_add_up(doubled):
@@ -258,6 +266,23 @@ def test_a_morph_within_the_cell_keeps_atoms_pick_and_labels():
     half = session.morph(0, 0.5)
     assert np.array_equal(half.arrays.numbers, before.numbers) and half.selection.motif is not None
     assert session.morph(0).arrays.volume == pytest.approx(before.volume)
+
+
+def test_a_supercell_keeps_its_atoms_on_the_way_to_a_smaller_cell(doubled, tmp_path):
+    tilt = handle(doubled, "R", "T1g")
+    cubic = doubled.state.arrays
+    whole = doubled.distort({tilt: 0.4}).arrays
+    half = doubled.morph("start", 0.5).arrays
+    assert np.array_equal(half.numbers, whole.numbers) and np.allclose(half.cell, cubic.cell, atol=1e-9)
+    assert np.allclose(half.positions - whole.positions, 0.5 * (cubic.positions - whole.positions), atol=1e-6)
+    assert np.allclose(doubled.images("start", 3)[0].cart_coords, half.positions, atol=1e-9)
+    back_again(doubled, tmp_path / "s.json")
+
+
+@pytest.mark.parametrize("n", [1, 2.5, True])
+def test_a_number_of_images_that_is_none_is_refused(n):
+    with pytest.raises(MotifDeskError, match="images"):
+        opened("BaTiO3-cubic.cif").images("BaTiO3-tetragonal.cif", n)
 
 
 def test_images_go_from_one_end_to_the_other_and_are_written(tmp_path):

@@ -31,9 +31,9 @@ function changesView(link, signal) {
   const total = element("span", { class: "md-change-total" });
   const why = element("p", { class: "md-hint", role: "status", "aria-live": "polite" });
   const body = element("tbody");
-  const heading = (text, title) => element("th", { scope: "col", title }, text);
+  const heading = (text, title, kind = null) => element("th", { scope: "col", title, class: kind }, text);
   const table = element("table", { class: "md-change-table", "aria-label": "Modes of the parent in the design" },
-    element("thead", {}, element("tr", {}, heading("mode", "irrep of the parent's space group at its wavevector; bold: those that make the symmetry"), heading("sites", "orbit of sites, in the parent's Wyckoff letters"), heading("k", "wavevector in the parent's primitive cell"), heading("Å", "amplitude per primitive cell of the parent (Ap)"), heading("alone leads to", "the space group that this order parameter alone leads to"))), body);
+    element("thead", {}, element("tr", {}, heading("mode", "irrep of the parent's space group at its wavevector; bold: those that make the symmetry"), heading("sites", "orbit of sites, in the parent's Wyckoff letters"), heading("k", "wavevector in the parent's primitive cell"), heading("Ap, Å", "amplitude per primitive cell of the parent", "md-number"), heading("alone leads to", "the space group that this order parameter alone leads to"))), body);
   const strain = element("dl", { class: "md-change-strain", "aria-label": "Strain from the parent to the design" });
   const slider = new Slider(link, { key: "morph", label: "Morph towards it", spoken: "Morph: share of the way to the other structure", hint: "0: the design; 1: the other structure", value: 0, min: 0, max: 1, step: 0.01, rest: 0, unit: "", digits: 2 }, { op: "morph" });
   const folder = element("input", { type: "text", class: "md-text", value: "images", "aria-label": "Folder for the images", "data-lm-suppress-shortcuts": "true", spellcheck: "false" });
@@ -42,7 +42,7 @@ function changesView(link, signal) {
   const write = button("Write images", "Write the way from the design to the other structure as numbered files", () => link.send({ op: "images", folder: folder.value, count: Number(count.value), format: format.value }));
   const note = element("p", { class: "md-hint" });
   const result = element("p", { class: "md-result", role: "status", "aria-live": "polite" });
-  const morph = element("div", { class: "md-morph", role: "group", "aria-label": "Morph to the other structure" }, slider.node, note, element("div", { class: "md-row" }, count, format, folder, write), result);
+  const morph = element("div", { class: "md-morph", role: "group", "aria-label": "Morph to the other structure" }, slider.node, note, element("div", { class: "md-row" }, element("span", { class: "md-choice" }, "images"), count, format, "in", folder), element("div", { class: "md-row" }, write), result);
   const left = element("div", { class: "md-change-modes" }, element("div", { class: "md-change-top" }, head, total), table, why);
   const node = element("div", { class: "md-changes" }, element("div", { class: "md-change-bar" }, element("span", {}, "against"), against, file), element("div", { class: "md-change-body" }, left, element("div", { class: "md-change-side" }, strain, morph)));
   link.on("changes", (c) => {

@@ -180,6 +180,8 @@ def described(found: Decomposition, title: str) -> dict[str, Any]:
 
 
 def _written(k: tuple[float, float, float]) -> str:
+    import numpy as np
+
     from motifdesk.motifs.symmetry.wavevectors import written
 
-    return f"({written(k)})"
+    return f"({written(np.array(k))})"

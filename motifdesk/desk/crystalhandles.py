@@ -57,7 +57,7 @@ def _slider(mode: CrystalHandle, value: float) -> dict[str, Any]:
     return {
         "op": "distort",
         "key": mode.key,
-        "label": ", ".join(x for x in (which, mode.words, arm) if x) or "alone",
+        "label": ", ".join(x for x in (which, mode.words, arm) if x),
         "spoken": mode.label,  # "1 of 3" alone would tell a listener nothing
         "irrep": mode.irrep,
         "hint": f"{mode.label}: amplitude in Å, the root of the summed squares of all displacements",

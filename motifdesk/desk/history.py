@@ -10,6 +10,10 @@ if TYPE_CHECKING:
 
 # "Eg stretch (1) - Jahn-Teller elongation (Q3): +0.200 Å" needs its last part only where room is short
 _MODE = re.compile(r"^\S+ (stretch|bend|rotation)( \(\d+\))? - ")
+# "R (1/2,1/2,1/2) T2u (1 of 3), O 3c, TiO6 tilt about z: +0.300 Å" does without its coordinates and orbit
+_CRYSTAL = re.compile(
+    r"^([A-Z][A-Z0-9]*) (?:\([-/,\d]+\) )?(\S+)(?: \(\d+ of \d+\))?, [A-Z][a-z]? \d+[A-Za-z]+(?=[,:])"
+)
 
 
 def describe_history(history: History) -> dict[str, Any]:
@@ -24,7 +28,7 @@ def describe_history(history: History) -> dict[str, Any]:
             {
                 "id": node.id,
                 "name": node.edit.name,
-                "short": _MODE.sub("", node.edit.name),
+                "short": _CRYSTAL.sub(r"\1 \2", _MODE.sub("", node.edit.name)),
                 "depth": depth,
                 "current": node.id == history.current,
                 "on_path": node.id in on_path,

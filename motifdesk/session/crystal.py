@@ -18,7 +18,7 @@ from motifdesk.structures.arrays import AtomArrays
 from motifdesk.structures.errors import MotifDeskError, SessionError
 
 if TYPE_CHECKING:
-    from motifdesk.motifs import CrystalMode, CrystalModes
+    from motifdesk.motifs import CrystalMode, CrystalModes, MotifGraph
     from motifdesk.session.state import Reference
     from motifdesk.structures.symmetry import SpaceGroup
 
@@ -28,6 +28,10 @@ LARGEST = 64
 """Atoms of the largest cell whose modes become handles (192 of them); more is no longer a choice a hand can make."""
 TOLERANCE = 0.01
 """Angstrom: the symmetry the modes are sorted by, as the read-outs and outlooks of the desk."""
+
+
+_MOST_LIGANDS = 6  # polyhedra that a designer would say are tilted; larger ones only follow
+_MOSTLY = 0.9  # share of the squared displacements that gives a motion its name
 
 
 @dataclass(frozen=True)
@@ -118,8 +122,8 @@ def handles_of(reference: Reference) -> CrystalHandles:
         return CrystalHandles(
             None, (), "Every displacement of this cell only shifts the whole crystal; make a supercell to have modes."
         )
-    names = _Names(modes)
-    return CrystalHandles(modes, tuple(names.handle(m) for m in telling))
+    names, told = _Names(modes), _motions(modes, reference.graph)
+    return CrystalHandles(modes, tuple(names.handle(m, told.get(m.key, "")) for m in telling))
 
 
 def displaced(arrays: AtomArrays, base: AtomArrays, displacements: np.ndarray) -> AtomArrays:
@@ -165,12 +169,12 @@ class _Names:
             self._known[key] = letter(star, self._kind) or "", written(tidied(k, self._primitive))
         return self._known[key]
 
-    def handle(self, mode: CrystalMode) -> CrystalHandle:
+    def handle(self, mode: CrystalMode, motion: str) -> CrystalHandle:
         point, arm = self.place(mode.wavevector)
         of_star = self.place(self._first.get(mode.key.rsplit(":", 1)[0], mode.wavevector))[1]
         at_zero = point == "GM"
         symbol = mode.irrep.split(" ", 1)[1]
-        words = _words(mode)
+        words = _words(mode, motion)
         which = f" ({mode.component} of {mode.dimension})" if mode.dimension > 1 else ""
         k = "" if at_zero else f"({arm}) "
         label = f"{point + ' ' if point else ''}{k}{symbol}{which}, {mode.orbit}"
@@ -188,12 +192,51 @@ class _Names:
         )
 
 
-def _words(mode: CrystalMode) -> str:
-    """ "shift along z", "in the xy plane, polar, copy 2"."""
+def _words(mode: CrystalMode, motion: str) -> str:
+    """ "shift along z", "TiO6 tilt about z", "in the xy plane, polar, copy 2"."""
     way = _way(mode.vectors)
-    told = f"shift {way}".strip() if mode.shift else way
+    if mode.shift:
+        told = f"shift {way}".strip()
+    elif " tilt" in motion:
+        told = motion  # its axis says more than the plane its ligands move in
+    else:
+        told = ", ".join(x for x in (motion, way) if x)
     copy = f"copy {mode.copy}" if mode.copy > 1 else ""
     return ", ".join(x for x in (told, "polar" if mode.polar and not mode.shift else "", copy) if x)
+
+
+def _motions(modes: CrystalModes, graph: MotifGraph | None) -> dict[str, str]:
+    """Mode key -> what it does to the coordination polyhedra, where that is one thing: "TiO6 tilt about z",
+    "TiO6 stretch", "SiO4 bend". Of several kinds of polyhedra the one that is turned, else the one deformed most."""
+    if graph is None:
+        return {}
+    from motifdesk.motifs import motif_shares
+
+    best: dict[str, tuple[bool, float, str]] = {}
+    for members in graph.orbits:
+        motif = graph.motifs[members[0]]
+        if not 3 <= len(motif.ligands) <= _MOST_LIGANDS:
+            continue
+        try:
+            shares = motif_shares(modes, motif, graph=graph)
+        except MotifDeskError:
+            continue
+        for key, share in shares.items():
+            parts = {"stretch": share.stretch, "bend": share.bend, "tilt": share.rotation}
+            word = max(parts, key=lambda name: parts[name])
+            if share.size < 1e-3 or parts[word] < _MOSTLY:
+                continue
+            about = _about(share.turns) if word == "tilt" else ""
+            found = (word == "tilt", share.size, f"{motif.formula} {word}{about}")
+            best[key] = max(best.get(key, found), found)
+    return {key: words for key, (_, _, words) in best.items()}
+
+
+def _about(turns: np.ndarray) -> str:
+    """ " about z" where every polyhedron turns about the same Cartesian axis."""
+    sizes = np.abs(turns).max(axis=0)
+    axes = [axis for axis, size in zip("xyz", sizes, strict=True) if size > 0.02 * sizes.max()]
+    return f" about {axes[0]}" if len(axes) == 1 else ""
 
 
 def _way(vectors: np.ndarray) -> str:

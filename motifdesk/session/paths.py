@@ -72,19 +72,45 @@ def decomposed(state: State, parent: Any, *, tolerance: float = 0.01, seconds: f
 class Way:
     """A continuous way from the design (t = 0) to another structure (t = 1); wraps a `Morph`.
 
-    reference: of the images' atoms where they are more than the design's (a common supercell), else None.
+    same: the images keep the design's cell and atoms, as they do where the design's cell holds whole cells of the path.
+    reference: of the images' atoms where they do not (a common supercell), else None.
     """
 
     def __init__(self, start: AtomArrays, morph: Morph) -> None:
         self.start = start
         self.morph = morph
+        self._repeat: np.ndarray | None = None
+        self._first = to_arrays(morph.at(0.0))
+        self._repeated()
         first = self.arrays(0.0)
         self.same = len(first.numbers) == len(start.numbers) and bool((first.numbers == start.numbers).all())
         self.reference = None if self.same else Reference(first, from_arrays(first))
 
     def arrays(self, t: float) -> AtomArrays:
-        """The atoms at t, in the order and cell of the design where that is the cell of the path."""
-        return to_arrays(self.morph.at(t))
+        """The atoms at t, in the order and cell of the design where that holds whole cells of the path."""
+        image = to_arrays(self.morph.at(t))
+        if self._repeat is None or image.cell is None:
+            return image
+        moved = self._places + (image.fractional - self._first.fractional)[self._rows]
+        return AtomArrays(self.start.numbers, moved @ image.cell, self._repeat @ image.cell)
+
+    def _repeated(self) -> None:
+        """Where the design is a supercell of the path's cell (it was matched by its primitive cell): the multiple, the
+        design's atoms in units of the path's cell, and the atom of the path behind each."""
+        start, path = self.start, self._first
+        if start.cell is None or path.cell is None or len(start.numbers) <= len(path.numbers):
+            return
+        times = start.cell @ np.linalg.inv(path.cell)
+        whole = np.rint(times)
+        if np.abs(times - whole).max() > 1e-3:
+            return
+        places = start.positions @ np.linalg.inv(path.cell)
+        delta = places[:, None] - path.fractional[None]
+        distance = np.linalg.norm((delta - np.rint(delta)) @ path.cell, axis=2)
+        distance[start.numbers[:, None] != path.numbers[None]] = np.inf
+        rows = distance.argmin(axis=1)
+        if distance.min(axis=1).max() < 0.1 and len(set(np.bincount(rows, minlength=len(path.numbers)))) == 1:
+            self._repeat, self._places, self._rows = times, places, rows
 
     @cached_property
     def note(self) -> str:
@@ -147,8 +173,10 @@ def _bytes(arrays: AtomArrays) -> tuple[bytes, ...]:
 
 def images(start: AtomArrays, target: Any, n: int) -> list[Any]:
     """`n` structures, evenly spaced from the design to the target, both ends among them."""
-    out: list[Any] = way(start, target).morph.images(n)
-    return out
+    found = way(start, target)
+    if isinstance(n, bool) or int(n) != n or n < 2:
+        raise SessionError(f"{n} images", where="images", remedy="give a whole number from 2")
+    return [from_arrays(found.arrays(float(t))) for t in np.linspace(0.0, 1.0, int(n))]
 
 
 def write_images(

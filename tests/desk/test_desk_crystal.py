@@ -60,6 +60,7 @@ def test_a_held_slider_previews_and_leaves_one_named_step(opened):
     assert np.allclose(page.session.state.arrays.positions, base.positions + 0.3 * mode.vectors, atol=1e-12)
     step = page.out.history["nodes"][1]["name"]
     assert step == f"{mode.label}: +0.300 Å" and page.out.handles["moved"]
+    assert page.out.history["nodes"][1]["short"] == "GM T1u, shift along z: +0.300 Å"
     assert next(s for s in sliders(page) if s["key"] == key)["value"] == 0.3
     page.send("undo")
     assert next(s for s in sliders(page) if s["key"] == key)["value"] == 0.0
