@@ -21,6 +21,9 @@ structure of the nearest composition with the species exchanged, its own cell sc
 ``overlap_structures``: share with a strict match of the same composition among the allowed proposals, which retrieval
 could answer. ``overlap_ids``: how many ids of the file are in the bundled corpora (excluded from the proposals).
 
+Times and ``--seconds`` (a structure's limit, 20 by default) are seconds of the processor on the CPU, where a decode is
+one thread (on a quiet machine the wall's), and the wall's seconds on a GPU.
+
 A long run is resumable: each finished structure is a line of ``OUT.partial.jsonl``, read again by a run with the same
 settings and removed when the JSON is complete.
 """
@@ -31,6 +34,7 @@ import argparse
 import hashlib
 import json
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +54,15 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from motifdesk.codec import load_codec
 
     seed = int(getattr(args, "seed", 0) or 0)
+    codec = load_codec()
     settings = {
         "no_corpus": bool(getattr(args, "no_corpus", False)),
         "root_only": bool(getattr(args, "root_only", False)),
         "seconds": float(getattr(args, "seconds", None) or SECONDS),
         "seed": seed,
+        # limits and times in seconds of the processor where it is the one that computes: other work does not count
+        "clock": "processor" if codec.device.type == "cpu" else "wall",
     }
-    codec = load_codec()
     work, facts = plan(getattr(args, "data", None), getattr(args, "limit", None), seed)
     exclude = frozenset(facts.pop("exclude"))
     print(
@@ -137,6 +143,7 @@ def plan(data: str | None, limit: int | None, seed: int) -> tuple[list[tuple[Any
 
 def one(codec: Any, table: Any, k: int, exclude: frozenset[str], settings: dict[str, Any]) -> dict[str, Any]:
     """Every method's outcome for structure `k`."""
+    from motifdesk.codec.clock import processor_time
     from motifdesk.codec.decode import goal_of
     from motifdesk.structures.arrays import AtomArrays, from_arrays
     from motifdesk.structures.errors import MotifDeskError
@@ -156,14 +163,15 @@ def one(codec: Any, table: Any, k: int, exclude: frozenset[str], settings: dict[
     row |= _judged("nearest", truth, nearest_proposal(codec, code, exclude))
     proposals = ("free",) if settings["no_corpus"] else ("corpus", "free")
     try:
-        made = codec.decode(
-            code,
-            proposals=proposals,
-            exclude=exclude,
-            seed=seed,
-            max_seconds=settings["seconds"],
-            root_only=settings["root_only"],
-        )[0]
+        with processor_time() if settings["clock"] == "processor" else nullcontext():
+            made = codec.decode(
+                code,
+                proposals=proposals,
+                exclude=exclude,
+                seed=seed,
+                max_seconds=settings["seconds"],
+                root_only=settings["root_only"],
+            )[0]
     except MotifDeskError as error:
         return row | _judged("decoded", truth, None) | {"error": str(error), "converged": False}
     # judged from the bare arrays: nothing of the truth's frame or order may help

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from motifdesk.atlas.uncertainty import measure_coverage, predict_with_intervals
+from motifdesk.atlas.uncertainty import Calibration, measure_coverage, predict_with_intervals
 from motifdesk.codec import Codec, load_codec
 from motifdesk.structures import read
 from motifdesk.structures.errors import CodecError
@@ -15,11 +15,26 @@ def codec():
 
 
 @pytest.mark.parametrize("coverage", [0.5, 0.9])
-def test_measured_coverage_is_the_one_asked_for_within_its_error(codec, coverage):
-    for figures in measure_coverage(codec, coverage).values():
-        error = np.sqrt(coverage * (1 - coverage) * 2 / figures["count"])  # both halves are finite
-        assert abs(figures["coverage"] - coverage) < 3 * error
-        assert figures["mae"] < 0.5 * figures["mean_baseline_mae"]
+def test_measured_coverage_is_the_one_asked_for_or_a_little_more(codec, coverage):
+    for name, figures in measure_coverage(codec, coverage).items():
+        error = np.sqrt(coverage * (1 - coverage) / figures["count"])
+        assert -1.5 * error < figures["coverage"] - coverage < 5 * error, name
+        if name != "energy_above_hull":  # half of these are zero
+            assert figures["mae"] < 0.5 * figures["mean_baseline_mae"]
+
+
+def test_the_rank_leaves_room_for_the_luck_of_the_calibrating_set():
+    rng = np.random.default_rng(0)
+    covered = []
+    for _ in range(300):
+        truth = rng.exponential(size=150)
+        nothing = np.zeros(150)
+        made = Calibration.fit("x", np.arange(10), nothing, truth, nothing, np.arange(150) % 5)
+        covered.append(1.0 - np.exp(-made.quantile(0.9) * float(made.expected(np.zeros(1))[0])))  # exactly known
+    assert 0.85 < np.mean(np.array(covered) >= 0.9) < 0.96
+    assert np.mean(covered) < 0.94  # and no more than that
+    few = Calibration.fit("x", np.arange(10), np.zeros(12), np.arange(12.0), np.zeros(12), np.arange(12) % 5)
+    assert few.quantile(0.9) == float("inf")  # too few to promise anything
 
 
 def test_more_coverage_needs_wider_intervals_around_the_same_value(codec):

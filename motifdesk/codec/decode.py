@@ -10,7 +10,6 @@ with ``converged = False`` and its residual, never dressed up as a result: :meth
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from motifdesk.codec.clock import now
 from motifdesk.codec.codes import Codes
 from motifdesk.codec.free import free_starts
 from motifdesk.codec.jacobian import EncoderArrays
@@ -130,7 +130,7 @@ def _decode(
     snap: float | None,
     device: torch.device | str,
 ) -> Decoded:
-    started = time.perf_counter()
+    started = now()
     goal = goal_of(code)
     search = Search(goal, arrays, device, seed, started, max_seconds, progress)
     distance = float("nan")
@@ -142,7 +142,7 @@ def _decode(
         molecule, note = molecular_search(goal, code.symmetry[0], arrays, seed=seed, device=device)
     if molecule is not None:
         for _ in range(_ROUNDS):
-            if search.done or (max_seconds is not None and time.perf_counter() - started > 0.9 * max_seconds):
+            if search.done or (max_seconds is not None and now() - started > 0.9 * max_seconds):
                 break
             search.molecular(molecule)
     if blueprint is not None and blueprint.free <= _FEW:
@@ -165,7 +165,7 @@ def _decode(
         search.finish_pending(keep=4, steps=30)
     if blueprint is not None:
         for _ in range(_ROUNDS if blueprint.free else 1):
-            if max_seconds is not None and time.perf_counter() - started > 0.7 * max_seconds:
+            if max_seconds is not None and now() - started > 0.7 * max_seconds:
                 break  # the rest of the time for those that it misleads
             search.symmetric(blueprint)
     if "corpus" in proposals:
@@ -183,7 +183,7 @@ def _decode(
         search.finish_pending(keep=3, steps=25)
     best = search.best
     if best.positions is None:
-        return Decoded(None, float("inf"), False, "none", code, time.perf_counter() - started, search.tried, note=note)
+        return Decoded(None, float("inf"), False, "none", code, now() - started, search.tried, note=note)
     positions, cell, residual = best.positions, best.cell, best.residual
     if snap is not None and cell is not None and residual <= CONVERGED:
         positions, cell, residual = snapped(goal, arrays, positions, cell, residual, snap)
@@ -196,7 +196,7 @@ def _decode(
         residual <= CONVERGED,
         best.source,
         code,
-        time.perf_counter() - started,
+        now() - started,
         search.tried,
         made,
         distance,

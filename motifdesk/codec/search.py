@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from motifdesk.codec.clock import now
 from motifdesk.codec.jacobian import EncoderArrays, GeometryMap
 from motifdesk.codec.lattice import cell_to_block, log_metric
 from motifdesk.codec.molecular import MolecularSearch
@@ -68,7 +68,7 @@ class Search:
     @property
     def late(self) -> bool:
         """The time is up."""
-        return self.max_seconds is not None and time.perf_counter() - self.started > self.max_seconds
+        return self.max_seconds is not None and now() - self.started > self.max_seconds
 
     @property
     def done(self) -> bool:
@@ -265,6 +265,6 @@ class Search:
                     "tried": self.tried,
                     "residual": self.best.residual,
                     "converged": self.best.residual <= CONVERGED,
-                    "seconds": time.perf_counter() - self.started,
+                    "seconds": now() - self.started,
                 }
             )

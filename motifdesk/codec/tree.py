@@ -6,7 +6,6 @@ share, and, as in every decode, the residual of the root's geometry code after r
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from motifdesk.codec.children import Children, motif_autoencoder
+from motifdesk.codec.clock import now
 from motifdesk.codec.lattice import block_to_cell
 from motifdesk.codec.threads import one_thread
 from motifdesk.structures.arrays import AtomArrays
@@ -181,7 +181,7 @@ def decode_children(
     from motifdesk.codec.refine import CONVERGED, LatticeTarget, refine
     from motifdesk.structures.arrays import from_arrays
 
-    started = time.perf_counter()
+    started = now()
     if not code.children:
         raise CodecError("the code has no children", where="decode", remedy="encode with motifs=True")
     children = code.children[0]
@@ -192,7 +192,7 @@ def decode_children(
     made = assemble(children, counts, cell)
     source = f"{len(children)} motifs"
     if made.arrays is None:
-        return Decoded(None, float("inf"), False, source, code, time.perf_counter() - started, 0, note=made.note)
+        return Decoded(None, float("inf"), False, source, code, now() - started, 0, note=made.note)
     with one_thread():
         refined = refine(
             GeometryMap(encoder, made.arrays.numbers, dtype=torch.float64, device=device),
@@ -211,5 +211,5 @@ def decode_children(
     told = f"shared ligands agree within {made.disagreement:.1e} A"
     told = told if worst < 1e-6 else f"{told}, a motif's code is missed by {worst:.1e}"
     note = "; ".join(x for x in (made.note, told) if x)
-    seconds = time.perf_counter() - started
+    seconds = now() - started
     return Decoded(from_arrays(arrays), residual, residual <= CONVERGED, source, code, seconds, 1, arrays, note=note)
