@@ -2,9 +2,11 @@
 
 ``motifdesk bench speed [--data FILE.npz] [--limit N] [--seed S] --json OUT``
 
-The convolution and the throughput are those of ``bench networks`` (ratios of the fastest of several rounds, one
-thread); the decode is measured at 20 atoms, the drag between the two polymorphs of Li2IrO3, 24 atoms. Milliseconds
-depend on the machine and on what else it does: compare ratios.
+The throughput of the bare encoder and its convolution are measured in `benchmarks.convolutions` (ratios of the fastest
+of several rounds, one thread; ``--data`` and ``--limit`` say on what). ``encode_per_s`` is the whole `Codec.encode`
+with the symmetry block, ``network_encode_per_s`` the encoder with its neighbour search. The decode is measured at 20
+atoms, the drag between the two polymorphs of Li2IrO3, 24 atoms. Milliseconds depend on the machine and on what else it
+does: compare ratios.
 """
 
 from __future__ import annotations
@@ -15,15 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import bench_networks
+from benchmarks import convolutions
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Flat figures of the codec, then those of ``bench networks``."""
+    """Flat figures of the codec, then those of the bare encoder."""
     from motifdesk.codec import load_codec
 
     codec = load_codec()
-    return {**codec_speed(codec, int(getattr(args, "seed", 0) or 0)), **bench_networks.run(args)}
+    return {**codec_speed(codec, int(getattr(args, "seed", 0) or 0)), **convolutions.run(args)}
 
 
 def codec_speed(codec: Any, seed: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Encoding throughput, and the convolution against e3nn's tensor products that compute the same thing.
+"""Encoding throughput, and the convolution against e3nn's tensor products that compute the same; for ``bench speed``.
 
 ``M_i = sum_j W(d_ij) (e[Z_j] x Y(r_ij))`` has three forms here, of one and the same function class:
 
@@ -118,9 +118,9 @@ def run(args: argparse.Namespace) -> dict[str, float]:
         "structures": len(structures),
         "atoms_per_structure": sum(len(s[0]) for s in structures) / len(structures),
         "threads": threads,
-        "encode_per_s": len(structures) / default,
-        "encode_one_thread_per_s": len(structures) / whole,
-        "encode_one_thread_without_neighbour_search_per_s": len(structures) / network,
+        "network_encode_per_s": len(structures) / default,
+        "network_encode_one_thread_per_s": len(structures) / whole,
+        "network_encode_one_thread_without_neighbour_search_per_s": len(structures) / network,
         "edges": edges,
         "convolution_ms": 1e3 * best["ours"],
         "fully_connected_ms": 1e3 * best["fully_connected"],
