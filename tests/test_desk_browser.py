@@ -370,6 +370,63 @@ def test_arrow_keys_move_probe_and_slider_one_step_each(story):
     assert_stage_shows_session(story, "the keyboard")
 
 
+def test_a_search_fades_the_map_and_a_find_is_opened_and_taken_back(story):
+    before = session_positions(story)
+    field = story.page.locator(".md-search")
+    field.fill("Ir O Li")
+    field.press("Enter")
+    rows = story.page.locator(".md-find-row")
+    browser.poll(lambda: rows.count() > 0, "what was found", 30)
+    found = story.value("[int(i) for i in desk.map.figure.data[0].selectedpoints]")
+    assert 0 < len(found) < 200 and rows.count() == min(len(found), 40)
+    assert "Li2IrO3" in rows.first.inner_text().replace("\n", "")
+    drawn = rows.first.locator("img").evaluate("(img) => img.complete && img.naturalWidth > 0")
+    assert drawn, "its picture is drawn"
+    count = story.value("len(desk.session.history)")
+    rows.nth(1).locator("button").click()
+    browser.poll(lambda: story.value("len(desk.session.history)") == count + 1, "one step", 30)
+    assert_stage_shows_session(story, "opening a known structure")
+    story.page.locator(".md-undo").click()
+    browser.poll(lambda: story.value("desk.session.history.current") != count, "the undo", 30)
+    np.testing.assert_allclose(session_positions(story), before, atol=1e-9)
+    target = os.environ.get("MOTIFDESK_FINDS_SCREENSHOT")
+    if target:
+        story.page.locator(".md-frame").screenshot(path=target)
+    field.fill("Ti <b>")
+    field.press("Enter")
+    browser.poll(lambda: "<b>" in story.page.locator(".md-wrong").inner_text(), "the word at fault, as text", 20)
+    field.press("Escape")
+    browser.poll(lambda: story.value("desk.map.figure.data[0].selectedpoints is None"), "the whole map again", 20)
+
+
+def test_the_pointer_over_a_point_shows_its_card(story):
+    point = story.page.evaluate(
+        """() => {
+          const map = globalThis.motifdesk.latest.map;
+          const { x, y } = map.gd.data[0];
+          const box = map.gd.querySelector(".svg-container").getBoundingClientRect();
+          const probe = map.probe.getBoundingClientRect();
+          for (let k = 0; k < x.length; k += 7) {
+            const [px, py] = map.toPixel([x[k], y[k]]);
+            const at = { x: box.left + px, y: box.top + py };
+            const far = Math.hypot(at.x - probe.x, at.y - probe.y);
+            if (px > 80 && py > 60 && px < box.width - 80 && py < box.height - 80 && far > 90) return at;
+          }
+        }"""
+    )
+    story.page.mouse.move(point["x"] - 3, point["y"] - 3)
+    story.page.mouse.move(point["x"], point["y"])
+    card = story.page.locator(".md-card")
+    browser.poll(lambda: card.is_visible() and card.locator("b").inner_text(), "the card", 20)
+    shown = story.value("desk._output.card")
+    assert shown["id"] in card.inner_text() and str(shown["atoms"]) in card.inner_text()
+    target = os.environ.get("MOTIFDESK_CARD_SCREENSHOT")
+    if target:
+        story.page.locator(".md-frame").screenshot(path=target)
+    story.page.mouse.move(5, 5)
+    browser.poll(lambda: not card.is_visible(), "the card to go", 20)
+
+
 def test_every_control_has_a_name(story):
     nameless = story.page.evaluate(
         """() => [...document.querySelectorAll('.motifdesk :is(button, input, select, .md-probe)')]

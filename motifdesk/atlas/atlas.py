@@ -117,6 +117,12 @@ class Atlas:
             for row, lengths in zip(indices, distances, strict=True)
         ]
 
+    def distances(self, codes: Codes | np.ndarray, indices: np.ndarray) -> np.ndarray:
+        """float64 [B, K]: latent distance of each code to the points ``indices`` [K], as in `neighbours`."""
+        points = self._geometry(codes) @ self._matrix - self._offset
+        chosen = self._latent[np.asarray(indices, dtype=int)]
+        return np.linalg.norm(chosen[None].astype(float) - points[:, None], axis=2)
+
     def embed(self, codes: Codes | np.ndarray) -> np.ndarray:
         """float32 [B, D]: the latent coordinates behind the map (standardised principal components)."""
         return self._geometry(codes) @ self._matrix - self._offset

@@ -19,7 +19,7 @@ import traitlets
 from ipywidgets.widgets.widget_link import DirectionalLink, Link
 
 _HERE = Path(__file__).parent
-_MODULES = ("core.js", "stage.js", "tools.js", "map.js", "changes.js", "panels.js", "bridge.js")
+_MODULES = ("core.js", "stage.js", "tools.js", "map.js", "finds.js", "changes.js", "panels.js", "bridge.js")
 _SMALL = """export default {
   async render(context) {
     while (!globalThis.motifdesk?.render) await new Promise((r) => setTimeout(r, 30));
@@ -74,6 +74,8 @@ class Output(anywidget.AnyWidget):
 
     header = traitlets.Dict().tag(sync=True)
     view = traitlets.Dict().tag(sync=True)
+    finds = traitlets.Dict().tag(sync=True)
+    card = traitlets.Dict().tag(sync=True)
     mapbar = traitlets.Dict().tag(sync=True)
     handles = traitlets.Dict().tag(sync=True)
     outlook = traitlets.Dict().tag(sync=True)

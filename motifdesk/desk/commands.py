@@ -15,6 +15,7 @@ from motifdesk.structures.errors import MotifDeskError
 if TYPE_CHECKING:
     from motifdesk.desk.changes import ChangesPane
     from motifdesk.desk.channels import Output
+    from motifdesk.desk.finds import Finds
     from motifdesk.desk.handles import Hands
     from motifdesk.desk.map import MapPane
     from motifdesk.desk.motifgraph import NetPane
@@ -40,6 +41,7 @@ class Commands:
     _net: NetPane
     _tools: StageTools
     _changes: ChangesPane
+    _finds: Finds
     _numbers: itertools.count[int]
     _commands: dict[str, Callable[[dict[str, Any]], None]]
     _map_state: str
@@ -88,6 +90,8 @@ class Commands:
             "arrows": lambda m: self.show_arrows(bool(m["on"])),
             "colouring": lambda m: self.colour_by(str(m["by"])),
             "shot": self._on_shot,
+            "find": self._on_find,
+            "lasso": self._on_lasso,
         }
 
     def _on_message(self, _: Any, content: dict[str, Any], buffers: Any = None) -> None:
@@ -252,3 +256,12 @@ class Commands:
         outcome = self._tools.on_shot(message, message["buffers"])
         if outcome is not None:
             self._output.publish(export=export.describe_export(self.session, *outcome))
+
+    def _on_find(self, message: dict[str, Any]) -> None:
+        if "open" in message:
+            self._settle_hands()
+        self._finds.on_find(message)
+
+    def _on_lasso(self, message: dict[str, Any]) -> None:
+        self.map.lasso(bool(message["on"]))
+        self._output.publish(mapbar=self.map.bar())

@@ -18,6 +18,7 @@ from motifdesk.desk.changes import ChangesPane
 from motifdesk.desk.channels import Input, Output, Panel, owned
 from motifdesk.desk.colouring import COLOURINGS
 from motifdesk.desk.commands import Commands
+from motifdesk.desk.finds import Finds
 from motifdesk.desk.handles import Hands, describe_handles
 from motifdesk.desk.history import describe_history, describe_travel
 from motifdesk.desk.map import MapPane
@@ -73,6 +74,7 @@ class Desk(Commands, ipywidgets.VBox):
         self.viewer = Viewer(self._output)
         self.map = MapPane(self._output)
         self._tools = StageTools(self.session, self._output, self.viewer)
+        self._finds = Finds(self.session, self._output, self.map)
         self._hands = Hands(self.session)
         self._drag = Dragger(self.session, done=lambda n: self._output.publish(ack=n), failed=self._report)
         self._measure = Latest(self._measure_state, "motifdesk-readouts")
@@ -188,6 +190,7 @@ class Desk(Commands, ipywidgets.VBox):
             return
         try:
             self.session.locate()
+            self._finds.ask()
         except MotifDeskError as error:
             self._report(error)
 
@@ -242,6 +245,13 @@ class Desk(Commands, ipywidgets.VBox):
         self.viewer.colouring = what
         self._tools.show()
 
+    def find(self, query: str) -> int:
+        """Show on the map and list the known structures that answer to ``query`` ("Ti O -F gap>1"); how many.
+
+        The words are those of :func:`motifdesk.atlas.searching.search`; "" shows all again.
+        """
+        return self._finds.search(query)
+
     def save_picture(self, path: str | os.PathLike[str], *, overwrite: bool = False, timeout: float = 30.0) -> Path:
         """Write what the structure pane shows as a PNG of twice its size. Needs a page that shows the desk."""
         return self._tools.save("png", path, overwrite, timeout, 1)
@@ -267,6 +277,7 @@ class Desk(Commands, ipywidgets.VBox):
                 self._outlook.settle(timeout),
                 self._net.settle(timeout),
                 self._changes.settle(timeout),
+                self._finds.settle(timeout),
             ]
         )
 
@@ -277,7 +288,7 @@ class Desk(Commands, ipywidgets.VBox):
         self._closed = True
         self._unsubscribe()
         self._hands.cancel()
-        for worker in (self._drag, self._measure, self._outlook, self._net, self._changes, self._errands):
+        for worker in (self._drag, self._measure, self._outlook, self._net, self._changes, self._finds, self._errands):
             worker.close()
         self._input.on_msg(self._on_message, remove=True)
         self._output.close()  # first: the bridge lets go of the stage before its widget is gone

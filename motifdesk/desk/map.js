@@ -21,6 +21,7 @@ class MapPane {
     this.build();
     for (const name of ["overlay", "map_ready"]) link.on(name, () => this.place(), this.controller.signal);
     for (const event of ["plotly_relayouting", "plotly_relayout", "plotly_afterplot"]) this.gd.on(event, () => this.place());
+    this.card = new MapCard(this);
     this.fitted = { w: 0, h: 0 };
     this.sizer = new ResizeObserver(() => this.resize());
     this.sizer.observe(view.el.parentElement ?? view.el);
@@ -184,6 +185,7 @@ class MapPane {
   dispose() {
     this.controller.abort();
     this.sizer?.disconnect();
+    this.card?.dispose();
     this.layer?.remove();
     this.probe?.remove();
   }

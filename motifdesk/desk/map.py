@@ -38,7 +38,7 @@ def new_figure() -> Any:
     figure = go.FigureWidget(
         data=[
             go.Scattergl(
-                x=[], y=[], mode="markers", marker={"size": 3, "opacity": 0.55}, hoverinfo="text", showlegend=False
+                x=[], y=[], mode="markers", marker={"size": 3, "opacity": 0.55}, hoverinfo="none", showlegend=False
             )
         ],
         layout={
@@ -118,6 +118,21 @@ class MapPane:
             with self.figure.batch_update():
                 self._colour(name)
 
+    def emphasise(self, indices: np.ndarray | None) -> None:
+        """Fade all points but these; None: none is faded."""
+        with self._lock, self.figure.batch_update():
+            trace = self.figure.data[0]
+            trace.selectedpoints = None if indices is None else [int(i) for i in indices]
+            trace.selected = {
+                "marker": {"opacity": 0.85, "size": 5 if indices is not None and len(indices) < 2000 else 3}
+            }
+            trace.unselected = {"marker": {"opacity": 0.05}}
+
+    def lasso(self, on: bool) -> None:
+        """Whether dragging over the map draws a lasso rather than panning."""
+        with self._lock:
+            self.figure.layout.dragmode = "lasso" if on else "pan"
+
     def _colour(self, name: str) -> None:
         marker = self.figure.data[0].marker
         if name == "source":
@@ -157,6 +172,7 @@ class MapPane:
             "composition": self.composition,
             "status": self.status,
             "legend": self.legend,
+            "lasso": self.figure.layout.dragmode == "lasso",
         }
 
     def overlay(self, state: State, history: History) -> dict[str, Any]:

@@ -165,7 +165,7 @@ const PANELS = {
     const composition = segmented("Composition while the probe is dragged", [["keep", "keep species", "Keep the species: the probe carries the design's own code over the map, and only the geometry follows"], ["follow", "follow map", "Let the composition follow the map"]], (v) => link.send({ op: "composition", value: v }));
     const status = element("div", { class: "md-map-status", role: "status" });
     const legend = element("div", { class: "md-legend", "aria-hidden": "true" });
-    el.append(element("h3", {}, "Map"), colour, element("span", { class: "md-grow" }), composition.node, legend, status);
+    el.append(element("h3", {}, "Map"), colour, element("span", { class: "md-grow" }), composition.node, findRow(link, signal), legend, status);
     link.on("mapbar", (m) => {
       fill(colour, m.options ?? [], m.by);
       colour.style.display = m.options?.length ? "" : "none";
@@ -234,22 +234,26 @@ const PANELS = {
     const levels = element("ol", { class: "md-net-levels", "aria-label": "Levels of the structure, from atoms to the net" });
     const net = element("div", { class: "md-net" }, picture, levels);
     const numbers = element("div", { class: "md-scroll" }, body);
-    const tabs = segmented("What is read out", [["numbers", "Numbers", "Numbers about the design"], ["net", "Motif graph", "The motifs, how they share ligands, and the net they form"], ["changes", "Modes", "The design as modes and strain of a parent, and the way to another structure"]], (v) => show(v));
+    const tabs = segmented("What is read out", [["numbers", "Numbers", "Numbers about the design"], ["net", "Motif graph", "The motifs, how they share ligands, and the net they form"], ["changes", "Modes", "The design as modes and strain of a parent, and the way to another structure"], ["finds", "Known", "Known structures: nearest to the design, searched for or lassoed on the map"]], (v) => show(v));
+    const finds = findsList(link, signal);
     const show = (which) => {
       tabs.set(which);
       numbers.style.display = which === "numbers" ? "" : "none";
       net.style.display = which === "net" ? "" : "none";
       changes.node.style.display = which === "changes" ? "" : "none";
-      el.closest(".md-frame")?.classList.toggle("md-tall", which !== "numbers");
+      el.closest(".md-frame")?.classList.toggle("md-tall", which === "net" || which === "changes");
       link.send({ op: "net", shown: which === "net" });
       link.send({ op: "changes", shown: which === "changes" }); // worked out only while it is looked at
+      finds.style.display = which === "finds" ? "" : "none";
+      link.send({ op: "find", listed: which === "finds" });
     };
     const changes = changesView(link, signal);
     const stamp = element("span", { class: "md-stamp" });
     const verdict = element("p", { class: "md-verdict", role: "status", "aria-live": "polite" });
-    el.append(element("div", { class: "md-bar" }, element("h3", {}, "Read-outs"), tabs.node, element("span", { class: "md-grow" }), stamp), verdict, numbers, net, changes.node);
+    el.append(element("div", { class: "md-bar" }, element("h3", {}, "Read-outs"), tabs.node, element("span", { class: "md-grow" }), stamp), verdict, numbers, net, changes.node, finds);
     tabs.set("numbers");
-    net.style.display = changes.node.style.display = "none";
+    net.style.display = finds.style.display = changes.node.style.display = "none";
+    link.reveal = show;
     const paint = () => {
       const svg = link.get("net")?.svg?.[document.body.getAttribute("data-jp-theme-light") === "false" ? "dark" : "light"];
       // as an image, an SVG can neither run anything nor load anything

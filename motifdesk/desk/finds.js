@@ -1,0 +1,79 @@
+// finds.js: searching and lassoing the map, the card of the point under the pointer, and the list of what was found.
+
+const HOVER_MS = 90;
+
+const pictureOf = (svgText, alt) => element("img", { class: "md-sketch", alt, src: svgText ? `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svgText)}` : "" });
+
+// over the map, in the corner away from the pointer
+class MapCard {
+  constructor(map) {
+    this.map = map;
+    this.link = map.link;
+    const { signal } = map.controller;
+    this.node = element("div", { class: "md-card", role: "status", "aria-live": "off" });
+    this.node.style.display = "none";
+    map.view.el.parentElement.append(this.node);
+    map.gd.on("plotly_hover", (e) => this.over(e));
+    map.gd.on("plotly_unhover", () => this.away());
+    map.gd.on("plotly_selected", (e) => { if (e?.points) this.link.send({ op: "find", lasso: e.points.slice(0, 20000).map((p) => p.pointIndex ?? p.pointNumber) }); });
+    map.gd.on("plotly_click", (e) => { const p = e?.points?.[0]; if (p) this.link.send({ op: "find", hover: p.pointIndex ?? p.pointNumber }); });
+    this.link.on("card", (card) => this.show(card), signal);
+  }
+
+  over(event) {
+    const point = event?.points?.[0];
+    if (!point || this.map.dragging) return;
+    const index = point.pointIndex ?? point.pointNumber;
+    clearTimeout(this.leaving);
+    clearTimeout(this.asking);
+    this.asking = setTimeout(() => { this.asked = index; this.link.send({ op: "find", hover: index }); }, HOVER_MS);
+    const box = this.map.gd.getBoundingClientRect();
+    this.node.classList.toggle("md-card-left", (event.event?.clientX ?? box.left) - box.left > box.width / 2);
+  }
+
+  away() {
+    clearTimeout(this.asking);
+    this.leaving = setTimeout(() => { this.node.style.display = "none"; this.asked = null; }, 250);
+  }
+
+  show(card) {
+    if (!card?.formula || card.index !== this.asked) { this.node.style.display = "none"; return; }
+    const line = (text, kind) => (text ? element("p", { class: kind ?? "" }, text) : null);
+    this.node.replaceChildren(...[pictureOf(card.picture, `Drawing of ${card.formula}`), element("div", {}, ...[element("b", {}, formulaNode(card.formula)), line([card.group, `${card.atoms} atoms`].filter(Boolean).join(" · ")), ...(card.facts ?? []).map((f) => line(f)), line(card.id, "md-dim")].filter(Boolean))]);
+    this.node.style.display = "";
+  }
+
+  dispose() { this.node.remove(); clearTimeout(this.asking); clearTimeout(this.leaving); }
+}
+
+// the search field and the lasso, in the map's bar
+function findRow(link, signal) {
+  const field = element("input", { type: "search", class: "md-text md-search", placeholder: "find: Ti O -F gap>1 …", "aria-label": "Find known structures on the map: elements, formulas, systems such as Ti-O, sg=62, gap>1", title: 'Find: elements (Ti O), without (-F), system (Ti-O), formula (TiO2), sg=62, gap>1, hull<0.05, natoms<=10, source (qm9), id', "data-lm-suppress-shortcuts": "true", spellcheck: "false" });
+  const lasso = element("button", { type: "button", class: "md-button md-toggle", "aria-pressed": "false", title: "Lasso: draw around points of the map to list them", onclick: () => link.send({ op: "lasso", on: !link.get("mapbar")?.lasso }) }, "Lasso");
+  const wrong = element("span", { class: "md-wrong", role: "status", "aria-live": "polite" });
+  const go = () => { link.send({ op: "find", query: field.value }); link.reveal?.("finds"); };
+  field.addEventListener("keydown", (e) => { if (e.key === "Enter") go(); if (e.key === "Escape") { field.value = ""; link.send({ op: "find", query: "" }); } });
+  field.addEventListener("search", () => { if (!field.value) link.send({ op: "find", query: "" }); });
+  const row = element("div", { class: "md-find" }, field, lasso, wrong);
+  link.on("mapbar", (m) => { row.style.display = m.options?.length ? "" : "none"; lasso.setAttribute("aria-pressed", String(Boolean(m.lasso))); }, signal);
+  link.on("finds", (f) => { wrong.textContent = f.error ?? ""; wrong.title = f.error ?? ""; }, signal);
+  return row;
+}
+
+// the list, a tab of the read-outs
+function findsList(link, signal) {
+  const title = element("p", { class: "md-finds-title", role: "status", "aria-live": "polite" });
+  const rows = element("ol", { class: "md-finds-rows", "aria-label": "Known structures; open one to design from it" });
+  const node = element("div", { class: "md-finds" }, title, rows);
+  link.on("finds", (f) => {
+    title.textContent = [f.title, f.more ? `${f.more} more not listed` : ""].filter(Boolean).join("; ");
+    rows.replaceChildren(...(f.rows ?? []).map((r) => {
+      const name = `${r.formula} ${r.group}`.trim();
+      const open = button("Open", `Open ${name} (${r.id}) on the desk; undo brings the design back`, () => link.send({ op: "find", open: r.index }));
+      const id = r.link ? element("a", { href: r.link, target: "_blank", rel: "noopener noreferrer", title: `${r.id} at the Materials Project (opens the network)` }, r.id) : element("span", {}, r.id);
+      const far = r.distance === null || r.distance === undefined ? "" : ` · ${r.distance.toFixed(1)} away`;
+      return element("li", { class: "md-find-row" }, pictureOf(r.picture, ""), element("div", {}, element("b", {}, formulaNode(r.formula)), element("span", { class: "md-dim" }, ` ${r.group}`), element("p", { class: "md-dim" }, id, ` · ${r.atoms} atoms${far}`)), open);
+    }));
+  }, signal);
+  return node;
+}
