@@ -389,6 +389,12 @@ def test_a_search_fades_the_map_and_a_find_is_opened_and_taken_back(story):
     story.page.locator(".md-undo").click()
     browser.poll(lambda: story.value("desk.session.history.current") != count, "the undo", 30)
     np.testing.assert_allclose(session_positions(story), before, atol=1e-9)
+    assert_stage_shows_session(story, "the undo")
+    # fitted to this structure, not to the one that was there a moment ago
+    box = story.page.locator(".md-stage").bounding_box()
+    at = np.array([story.screen(p) for p in story.stage()["atoms"]]) - [box["x"], box["y"]]
+    filled = np.ptp(at, axis=0) / [box["width"], box["height"]]
+    assert at.min() >= 0 and (at <= [box["width"], box["height"]]).all() and filled.max() > 0.55
     target = os.environ.get("MOTIFDESK_FINDS_SCREENSHOT")
     if target:
         story.page.locator(".md-frame").screenshot(path=target)

@@ -128,6 +128,7 @@ class Finds:
 
     def _publish(self, title: str | None, query: str | None) -> None:
         before = self.output.finds
+        refreshed = title is None
         latent = self.session.state.latent
         rows = []
         if self._chosen is not None:
@@ -152,7 +153,7 @@ class Finds:
                 "more": max(0, total - len(rows)),
                 "rows": rows,
                 "query": before.get("query", "") if query is None else query,
-                "error": "",
+                "error": before.get("error", "") if refreshed else "",
             }
         )
 

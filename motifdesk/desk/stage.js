@@ -50,7 +50,8 @@ class StagePane {
     listen("frame", () => this.schedule());
     listen("highlight", () => this.recolour());
     listen("flagged", () => this.recolour());
-    listen("fit", (n) => { if (n && this.component && n !== this.fitted) this.fit(n); });
+    // a new scene is fitted once it is loaded: its atoms are not here yet
+    listen("fit", (n) => { if (n && this.component && n !== this.fitted && this.link.get("scene").id === this.sceneId) this.fit(n); });
     new ResizeObserver(() => stage.handleResize()).observe(view.el);
     this.tools = new StageTools(this);
     view.$pickingInfo?.remove?.(); // nglview's own note of a click names no site of the design
@@ -129,7 +130,7 @@ class StagePane {
     const { stage } = this;
     const pose = this.pose();
     stage.animationControls.clear?.();
-    stage.viewerControls.rotate(pose.clone().multiply(stage.viewer.rotationGroup.quaternion.clone().conjugate()));
+    stage.viewerControls.rotate(pose); // sets the orientation, whatever it was
     // NGL's autoView leaves room for a sphere around everything and comes a task later; the design should fill the pane now
     const [low, high] = [[Infinity, Infinity, Infinity], [-Infinity, -Infinity, -Infinity]];
     for (let k = 0; k < this.points.length; k += 3) {
