@@ -97,6 +97,12 @@ def _train(args: argparse.Namespace) -> int:
     return int(command.main(args) or 0)
 
 
+def _screen(args: argparse.Namespace) -> int:
+    from motifdesk.screening import command
+
+    return command.main(args)
+
+
 def _atlas_fit(args: argparse.Namespace) -> int:
     from motifdesk.atlas import fit
 
@@ -153,6 +159,13 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
 
         fit.add_arguments(atlas)
     atlas.set_defaults(run=_atlas_fit)
+
+    screen = commands.add_parser("screen", help="generate, check and rank candidates after a plan.toml")
+    if command == "screen":
+        from motifdesk.screening import command as screening_command
+
+        screening_command.add_arguments(screen)
+    screen.set_defaults(run=_screen)
 
     bench = commands.add_parser("bench", help="run a benchmark; NAME 'all' runs each, 'list' names them")
     bench.add_argument("name")

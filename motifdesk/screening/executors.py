@@ -20,6 +20,8 @@ from .work import Workshop
 Task = Mapping[str, Any]
 Result = dict[str, Any]
 
+PATIENCE = "20s"  # for a Dask scheduler to answer
+
 
 class Executor(Protocol):
     """`run` yields the results of tasks until all are there or `stop` is set."""
@@ -167,7 +169,7 @@ class OnDask:
             ) from error
         self._own = isinstance(scheduler, str)
         try:
-            self._client = Client(scheduler, timeout="20s", set_as_default=False) if self._own else scheduler
+            self._client = Client(scheduler, timeout=PATIENCE, set_as_default=False) if self._own else scheduler
         except (OSError, TimeoutError, ValueError) as error:
             raise ScreeningError(
                 f"no Dask scheduler answers: {error}", where=scheduler, remedy='an address such as "tcp://host:8786"'
@@ -179,7 +181,7 @@ class OnDask:
 
         stream = iter(tasks)
         held: dict[Any, Task] = {}
-        waiting = as_completed(with_results=False, raise_errors=False)
+        waiting = as_completed(loop=self._client.loop, with_results=False, raise_errors=False)
 
         def submit(task: Task) -> None:
             future = self._client.submit(work_alone, self._spec, dict(task), self._seconds, pure=False, retries=3)

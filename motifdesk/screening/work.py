@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from motifdesk.structures import AtomArrays
+from motifdesk.structures import AtomArrays, from_arrays, to_arrays
 from motifdesk.structures.errors import MotifDeskError, one_line
 
 from .candidate import Candidate, Energy, arrays_from_dict
@@ -83,7 +83,7 @@ class Workshop:
         checked: list[tuple[Candidate, float]] = []
         for index in task["indices"]:
             began = time.perf_counter()
-            candidate = self._checks(generator.make(index))
+            candidate = self._checks(self._reduced(generator.make(index)))
             spent = time.perf_counter() - began
             if candidate.status != "passed" or not self.spec["energy"]["calculator"]:
                 tell({"candidate": self._placed(candidate.with_(seconds=spent)).to_dict()})
@@ -109,6 +109,18 @@ class Workshop:
             else:
                 done = done.with_(energy=Energy(self.calculator.name, value))
             tell({"candidate": self._placed(done).to_dict()})
+
+    def _reduced(self, candidate: Candidate) -> Candidate:
+        """In its primitive cell, where the plan asks for it and that is smaller."""
+        if not self.spec["primitive"] or candidate.arrays is None or not candidate.arrays.is_crystal:
+            return candidate
+        from motifdesk.structures.cells import primitive_cell
+
+        try:
+            small = to_arrays(primitive_cell(from_arrays(candidate.arrays)))
+        except MotifDeskError:  # no symmetry found: the checks say what is wrong with it
+            return candidate
+        return candidate.with_(arrays=small) if len(small) < len(candidate.arrays) else candidate
 
     def _relaxed(self, candidate: Candidate) -> Candidate:
         assert candidate.arrays is not None

@@ -27,6 +27,9 @@ MOTIFS = {
     "alone": Option(False, "centres without any neighbour are allowed"),
 }
 
+#: bond valences are made for salts and oxides; formal charges in intermetallics mean nothing
+_ANIONS = frozenset({"H", "N", "O", "F", "S", "Cl", "Se", "Br", "I"})
+
 
 @lru_cache(maxsize=65536)
 def charge_neutral(formula: str, mixed_valence: bool = True, alloys: bool = True, pauling: bool = True) -> bool:
@@ -70,11 +73,15 @@ def motifs(look: Look, options: Mapping[str, Any]) -> Verdict:
 def bond_valence(look: Look, options: Mapping[str, Any]) -> Verdict:
     """The global instability index: root mean square of bond-valence sum minus oxidation state, valence units.
 
-    A. Salinas-Sanchez et al., J. Solid State Chem. 100, 201 (1992). Not judged without oxidation states.
+    A. Salinas-Sanchez et al., J. Solid State Chem. 100, 201 (1992). Not judged without oxidation states,
+    nor in intermetallics (anions other than H, N, chalcogens and halogens).
     """
     from motifdesk.motifs import bond_valence_sums
 
     graph = look.graph
+    anions = {graph.element(k) for k, q in enumerate(graph.oxidation) if q < 0}
+    if not anions <= _ANIONS:
+        return Verdict("bond_valence", None, f"no bond valences for {', '.join(sorted(anions - _ANIONS))} as the anion")
     sums = bond_valence_sums(look.structure, graph)
     if not sums:
         return Verdict("bond_valence", None, "no oxidation states, or no bond-valence parameters")

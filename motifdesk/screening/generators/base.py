@@ -21,6 +21,9 @@ KINDS = {
     "family": "motifdesk.screening.generators.families:FamilyGenerator",
     "substitution": "motifdesk.screening.generators.substitution:SubstitutionGenerator",
     "modes": "motifdesk.screening.generators.modes:ModeGenerator",
+    "density": "motifdesk.screening.generators.latent:DensityGenerator",
+    "neighbourhood": "motifdesk.screening.generators.latent:NeighbourhoodGenerator",
+    "random": "motifdesk.screening.generators.random_search:RandomGenerator",
     "path": "motifdesk.screening.generators.paths:PathGenerator",
     "files": "motifdesk.screening.generators.files:FilesGenerator",
 }

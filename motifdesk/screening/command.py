@@ -1,0 +1,71 @@
+"""``motifdesk screen``: run a plan, look at its store, report and export."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from .errors import ScreeningError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument("plan", help="a plan.toml, see docs/screening.md")
+    parser.add_argument("--workers", type=int, help="child processes; 0: none. Default: as the plan says")
+    parser.add_argument("--scheduler", help="address of a Dask scheduler, such as tcp://host:8786")
+    parser.add_argument("--report", help="write an HTML report here when the run is over")
+    parser.add_argument("--export", help="write the shortlist into this folder when the run is over")
+    parser.add_argument("--best", type=int, default=50, help="length of the shortlist (default 50)")
+    parser.add_argument("--status", action="store_true", help="only say where the campaign stands")
+    parser.add_argument("--quiet", action="store_true", help="no progress lines")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run the command; 0 when the campaign is complete, 130 when it was interrupted."""
+    from .campaign import Campaign, Progress
+
+    if args.workers is not None and args.workers < 0:
+        raise ScreeningError(f"--workers {args.workers}", remedy="0 or more")
+    if args.best < 1:
+        raise ScreeningError(f"--best {args.best}", remedy="1 or more")
+    campaign = Campaign(args.plan)
+    if args.status:
+        counts = campaign.store.counts()
+        parts = ", ".join(f"{n} {status}" for status, n in sorted(counts.items())) or "nothing yet"
+        print(f"{sum(counts.values())} of {campaign.total} candidates in {campaign.plan.store}: {parts}")
+        return 0
+    live = sys.stderr.isatty()
+    said = [-1e9]
+
+    def tell(p: Progress) -> None:
+        import time
+
+        now = time.monotonic()
+        if args.quiet or (not live and now - said[0] < 10.0):
+            return
+        said[0] = now
+        print(f"\r\033[K{p}" if live else str(p), end="" if live else "\n", file=sys.stderr, flush=True)
+
+    try:
+        outcome = campaign.run(workers=args.workers, scheduler=args.scheduler, progress=tell)
+    except KeyboardInterrupt:
+        print(f"\nstopped; {len(campaign.store)} of {campaign.total} are safe, run it again to go on", file=sys.stderr)
+        return 130
+    if live and not args.quiet:
+        print(file=sys.stderr)
+    parts = ", ".join(f"{n} {status}" for status, n in sorted(outcome.counts.items()))
+    print(
+        f"{sum(outcome.counts.values())} candidates: {parts}; {outcome.duplicates} duplicates among those that passed"
+    )
+    print(f"{outcome.made} made now in {outcome.seconds:.0f} s -> {campaign.plan.store}")
+    if args.report:
+        from .report import write_report
+
+        print(f"report -> {write_report(campaign.store, args.report, best=args.best)}")
+    if args.export:
+        from .exporting import export_shortlist
+
+        folder = export_shortlist(campaign.store, Path(args.export), best=args.best)
+        print(f"shortlist -> {folder}")
+    return 0
