@@ -76,17 +76,29 @@ def pairing(a: np.ndarray, b: np.ndarray) -> tuple[list[int] | None, float]:
 def signal(model: MotifAutoencoder, code: np.ndarray, directions: np.ndarray, radii: np.ndarray) -> np.ndarray:
     """What the one point says of each place ``radius * direction``: ``[D, R]``.
 
-    The gain of the creation, by how much an atom there would lessen the misfit of the code: 1 for one that explains
-    all of itself, below 0 where there is none. ``directions [D, 3]`` unit vectors, ``radii [R]`` in units of the
-    piece's own length (the root mean square distance of its corners). Unsharpened: the codes as they are.
+    The signal that the creation starts from, sharpened by its matched filters: by how much an atom there would lessen
+    what is to be explained of the code, as a share of it; below 0 where there is none. ``directions [D, 3]`` unit
+    vectors, ``radii [R]`` in units of the piece's own length (the root mean square distance of its corners).
     """
     create = model.creator()
-    target = torch.from_numpy(code)[model.head :] + (model.mean / model.spread)[model.head :].double()
+    target = torch.from_numpy(code)[None, model.head :] + (model.mean / model.spread)[model.head :].double()
     places = torch.from_numpy(directions[:, None] * np.asarray(radii)[None, :, None]).reshape(-1, 1, 3)
     numbers = torch.full((len(places), 1), ELEMENT)
     alone = create.codes(places, numbers, torch.ones(len(places), 1, dtype=torch.bool))
-    gain = (2.0 * alone @ target) / alone.square().sum(1) - 1.0
-    return gain.view(len(directions), len(radii)).numpy()
+
+    def sharpened(codes: torch.Tensor) -> torch.Tensor:
+        filters, parts, start = create.filters[0], [], 0
+        assert filters is not None
+        for degree, sharp in enumerate(filters):
+            width = len(sharp) * (2 * degree + 1)
+            part = codes[:, start : start + width].view(len(codes), len(sharp), -1)
+            parts.append((sharp.T @ part).flatten(1))
+            start += width
+        return torch.cat(parts, 1)
+
+    asked, alone = sharpened(target), sharpened(alone)
+    gain = 2.0 * alone @ asked[0] - alone.square().sum(1)
+    return (gain / asked.square().sum()).view(len(directions), len(radii)).numpy()
 
 
 def exactness(model: MotifAutoencoder, rotations: int = 100, seed: int = 0) -> dict[str, np.ndarray]:
