@@ -1,5 +1,8 @@
 """Nonpolar parents of polar crystals, and the way from one to the other."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -7,6 +10,17 @@ import motifdesk as md
 from motifdesk.structures.errors import TopologyError
 from motifdesk.structures.symmetry import space_group
 from motifdesk.topologies import nonpolar_parents, polar_path
+from motifdesk.topologies.parents import POLAR
+from motifdesk.topologies.polar_modes import polar_modes
+from motifdesk.topologies.pseudosymmetry import averaged, closure, generators, labelled, near_matrices
+
+EXCERPT = json.loads((Path(__file__).parent / "data" / "ferroelectric_pairs_excerpt.json").read_text())["pairs"]
+
+
+def published(end):
+    from pymatgen.core import Lattice, Structure
+
+    return Structure(Lattice(end["lattice"]), end["species"], end["fractional"])
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +63,35 @@ def test_born_charges_replace_formal_ones(cubic):
         polar_path(cubic, child, charges=np.ones(3))
 
 
+def test_arrows_lead_from_the_parent_to_the_child(cubic):
+    child = md.read("BaTiO3-tetragonal.cif")
+    path = polar_path(cubic, child)
+    start, end = path.at(0.0), path.at(1.0)
+    assert path.arrows.shape == (len(start), 3)
+    assert np.abs(path.arrows.sum(axis=0)).max() < 1e-6  # no drift
+    step = (end.frac_coords - start.frac_coords) @ start.lattice.matrix
+    assert np.allclose(step, path.arrows, atol=1e-9)
+    lengths = np.linalg.norm(step @ np.linalg.inv(start.lattice.matrix) @ end.lattice.matrix, axis=1)
+    assert lengths.max() == pytest.approx(path.largest, abs=1e-6)
+
+
+def test_a_crystal_without_known_charges_has_a_path_without_polarisation():
+    from pymatgen.core import Lattice, Structure
+
+    parent = Structure.from_spacegroup("P6_3/mmc", Lattice.hexagonal(4.4, 7.2), ["Yb", "Cu", "Sb"],
+                                       [[0, 0, 0], [1 / 3, 2 / 3, 0.25], [1 / 3, 2 / 3, 0.75]])  # fmt: skip
+    child = parent.copy()
+    child.translate_sites([k for k, s in enumerate(child) if s.specie.symbol == "Cu"], [0, 0, 0.02])
+    path = polar_path(parent, child, charges={"Yb": 2, "Cu": 1, "Sb": -3})
+    assert np.linalg.norm(path.polarisation()) > 1
+    metal = [x.replace_species({"Yb": "Ag", "Cu": "Au", "Sb": "Al"}) for x in (parent.copy(), child.copy())]
+    path = polar_path(*metal)
+    assert path.charges is None and "no formal charges" in repr(path)
+    assert path.largest == pytest.approx(0.02 * 7.2 * 2 / 3, abs=1e-3)
+    with pytest.raises(TopologyError, match="no formal charges are known"):
+        path.polarisation()
+
+
 @pytest.mark.parametrize("name", ["tetragonal", "orthorhombic"])
 def test_the_cubic_parent_is_found_from_the_polar_crystal_alone(name):
     child = md.read(f"BaTiO3-{name}.cif", cell="primitive")
@@ -73,6 +116,135 @@ def test_a_parent_is_found_in_a_rotated_shuffled_cell():
         coords_are_cartesian=True,
     )
     assert "Pm-3m" in [p.group.symbol for p in nonpolar_parents(other)]
+
+
+@pytest.mark.parametrize("pair", EXCERPT, ids=lambda p: f"{p['formula']}-{p['nonpolar_group']}-{p['polar_group']}")
+def test_published_parents_are_among_those_found(pair):
+    """T. E. Smidt et al. 2020. A parent with free coordinates has relaxed in them: the crystal is nearer to ours."""
+    found = nonpolar_parents(published(pair["polar"]), largest=1.6, strain=0.4)
+    size = len(space_group_sites(published(pair["nonpolar"])))
+    hits = [p for p in found if p.group.number == pair["nonpolar_group"] and len(p.structure) == size]
+    assert hits
+    fixed = pair["nonpolar_group"] in (221, 225)
+    slack = 0.001 if fixed else 0.05
+    assert hits[0].largest == pytest.approx(pair["largest_displacement"], abs=slack)
+
+
+def space_group_sites(structure):
+    return structure.get_primitive_structure()
+
+
+def test_reference_and_crystal_are_atom_by_atom_the_same():
+    child = published(next(p for p in EXCERPT if p["formula"] == "Ca3Mn2O7")["polar"])
+    for parent in nonpolar_parents(child):
+        assert space_group(parent.reference, 1e-3).number == parent.group.number
+        assert space_group(parent.crystal, 1e-3).number == 36
+        assert len(parent.reference) == len(parent.crystal) == parent.index * len(parent.structure)
+        assert [s.specie for s in parent.reference] == [s.specie for s in parent.crystal]
+        lengths = np.linalg.norm(parent.displacements, axis=1)
+        assert lengths.max() == pytest.approx(parent.largest, abs=1e-9)
+        assert np.sqrt((lengths**2).mean()) == pytest.approx(parent.rms, abs=1e-9)
+        assert np.abs(parent.displacements.mean(axis=0)).max() < 1e-9
+        # the reference is the parent's lattice: every atom of it lies on a like site
+        cell = parent.structure.lattice.matrix
+        inner = parent.reference.cart_coords @ np.linalg.inv(cell)
+        delta = inner[:, None] - parent.structure.frac_coords
+        away = np.linalg.norm((delta - np.rint(delta)) @ cell, axis=2)
+        assert away.min(axis=1).max() < 1e-6
+
+
+def test_polar_parents_come_along_when_asked_for():
+    child = published(next(p for p in EXCERPT if p["polar_group"] == 161)["polar"])
+    everything = nonpolar_parents(child, polar_too=True)
+    assert {p.group.number for p in nonpolar_parents(child)} <= {p.group.number for p in everything if not p.polar}
+    assert all(p.polar == (p.group.number in POLAR) for p in everything)
+
+
+@pytest.mark.parametrize("name", ["rutile-TiO2.cif", "quartz-SiO2.cif", "BaTiO3-cubic.cif"])
+def test_a_crystal_is_found_again_from_each_of_its_polar_modes(name):
+    parent = md.read(name, cell="primitive")
+    own = space_group(parent, 1e-3).number
+    modes = [m for m in polar_modes(parent) if m.driven]
+    assert modes
+    for mode in modes:
+        child = mode.displaced(0.15)
+        assert space_group(child, 1e-3).number == mode.group.number
+        found = [p for p in nonpolar_parents(child) if p.group.number == own]
+        assert found and found[0].largest < 0.2 and found[0].strain < 1e-6
+
+
+def test_polar_modes_lead_to_the_three_ferroelectric_phases(cubic):
+    modes = polar_modes(cubic)
+    driven = {m.group.symbol: m for m in modes if m.driven}
+    assert set(driven) == {"P4mm", "Amm2", "R3m"} and not all(m.driven for m in modes)
+    assert len(modes) == 3 + 3 * 4  # four copies of T1u
+    for symbol, mode in driven.items():
+        assert np.linalg.norm(mode.vectors) == pytest.approx(1.0)
+        path = mode.path(0.1)
+        assert [g.symbol for g in path.space_groups(3)] == ["Pm-3m", symbol, symbol]
+        assert path.largest == pytest.approx(0.1, abs=1e-6)
+        up, down = path.polarisation(), mode.path(-0.1).polarisation()
+        assert np.linalg.norm(up) == pytest.approx(np.linalg.norm(down)) and np.linalg.norm(up) > 10
+    assert polar_modes(md.read("Si.cif", cell="primitive")) == ()
+    for bad in (0.0, float("nan"), 5.0):
+        with pytest.raises(TopologyError, match="largest displacement"):
+            modes[0].displaced(bad)
+    with pytest.raises(TopologyError, match="neutral"):
+        polar_modes(cubic, charges={"Ba": 1, "Ti": 1, "O": 1})
+
+
+def operations(structure):
+    from motifdesk.structures.symmetry import symmetry_operations
+
+    numbers = np.array([s.specie.Z for s in structure])
+    return labelled(*symmetry_operations(structure, 1e-3), structure.frac_coords, numbers, structure.lattice.matrix)
+
+
+def test_some_operations_generate_the_whole_group_and_a_wrong_label_none():
+    structure = md.read("rutile-TiO2.cif", cell="primitive")
+    group = operations(structure)
+    seeds = generators(group)
+    assert len(group) == 16 and len(seeds) <= 4
+    counts = np.array([2, 4])
+    one = group[[k for k in range(16) if (group.rotations[k] == np.eye(3)).all()]]
+    grown = one
+    for k in range(len(seeds)):
+        grown = closure(grown, generators(grown), seeds[[k]], counts, lambda found: True)
+        assert grown is not None
+    assert set(grown.keys()) == set(group.keys())
+    wrong = next(group[[k]] for k in range(16) if (group.rotations[k] == -np.eye(3)).all())
+    wrong.permutations[0, :2] = wrong.permutations[0, 1::-1]  # the two titanium atoms exchanged
+    found = closure(group, seeds, wrong, counts, lambda found: True)
+    assert found is None or len(found) > 16  # no group on these labels, or one with a translation more
+    assert closure(group, seeds, wrong, counts, lambda found: False) is None
+
+
+def test_the_average_over_a_group_has_it_and_is_kept_by_it():
+    structure = md.read("rutile-TiO2.cif", cell="primitive")
+    group = operations(structure)
+    rng = np.random.default_rng(3)
+    metric = structure.lattice.matrix @ structure.lattice.matrix.T
+    noise = rng.normal(scale=0.01, size=(3, 3))
+    moved, mean = averaged(structure.frac_coords + rng.normal(scale=0.01, size=(6, 3)), metric + noise @ noise.T, group)
+    again, same = averaged(moved, mean, group)
+    assert np.allclose(again, moved, atol=1e-12) and np.allclose(same, mean, atol=1e-12)
+    made = type(structure)(np.linalg.cholesky(mean), structure.species, moved)
+    assert space_group(made, 1e-6).number == 136
+
+
+def test_matrices_of_a_lattice_are_its_holohedry_without_strain():
+    for metric, size in ((np.eye(3) * 16.0, 48), (np.diag([16.0, 16.0, 25.0]), 16), (np.diag([9.0, 16.0, 25.0]), 8)):
+        found, changes = near_matrices(metric, 1e-4)
+        assert len(found) == size and changes.max() < 1e-9
+        assert len(near_matrices(metric, 0.2)[0]) >= size
+
+
+def test_bad_limits_are_told():
+    child = md.read("BaTiO3-tetragonal.cif", cell="primitive")
+    for name in ("largest", "strain", "seconds"):
+        for bad in (0.0, -1.0, float("nan")):
+            with pytest.raises(TopologyError, match=name):
+                nonpolar_parents(child, **{name: bad})
 
 
 def test_what_is_not_polar_is_told(cubic):

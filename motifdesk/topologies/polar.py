@@ -30,11 +30,11 @@ _UNIT = 1602.176634
 class PolarPath:
     """A path from a nonpolar structure (t = 0) to a polar one (t = 1).
 
-    path: the `Morph` behind it. charges: float64 [N] or [N, 3, 3], in units of e. caveat: what the polarisation is
-    worth, in one sentence.
+    path: the `Morph` behind it. charges: float64 [N] or [N, 3, 3], in units of e; None where no oxidation states are
+    known that make the crystal neutral. caveat: what the polarisation is worth, in one sentence.
     """
 
-    def __init__(self, path: Morph, charges: np.ndarray, caveat: str) -> None:
+    def __init__(self, path: Morph, charges: np.ndarray | None, caveat: str) -> None:
         self.path, self.charges, self.caveat = path, charges, caveat
 
     def __len__(self) -> int:
@@ -42,10 +42,12 @@ class PolarPath:
 
     def __repr__(self) -> str:
         first, last = self.space_groups(2)
-        size = float(np.linalg.norm(self.polarisation(1.0)))
+        told = self.caveat
+        if self.charges is not None:
+            told = f"{float(np.linalg.norm(self.polarisation(1.0))):.1f} uC/cm^2 by {self.caveat}"
         return (
             f"PolarPath({to_arrays(self.path.a).formula}, {first.symbol} -> {last.symbol}, largest displacement "
-            f"{self.largest:.4f} A, {size:.1f} uC/cm^2 by {self.caveat})"
+            f"{self.largest:.4f} A, {told})"
         )
 
     @property
@@ -76,7 +78,14 @@ class PolarPath:
         return decompose(self.path.a, self.path.b)
 
     def polarisation(self, t: float = 1.0) -> np.ndarray:
-        """float64 [3], microcoulomb / cm^2: P(t) - P(0), Cartesian, in the frame of the path."""
+        """float64 [3], microcoulomb / cm^2: P(t) - P(0), Cartesian, in the frame of the path.
+
+        TopologyError where no charges are known.
+        """
+        if self.charges is None:
+            raise TopologyError(
+                self.caveat, where=to_arrays(self.path.a).formula, remedy="give charges={element: charge} to polar_path"
+            )
         structure = self.path.at(t)
         start = self.path.at(0.0)
         cell = structure.lattice.matrix
@@ -101,7 +110,8 @@ def polar_path(
     ----------
     charges
         element -> formal charge; or Born effective charges float [N, 3, 3] in the order of ``morph(parent, child)``'s
-        atoms (units of e; they must add up to zero). Default: the usual oxidation states.
+        atoms (units of e; they must add up to zero). Default: the usual oxidation states; a crystal that none make
+        neutral has a path without polarisation.
 
     Raises
     ------
@@ -120,7 +130,12 @@ def polar_path(
     caveat = "formal charges (often 1.5 to 2 times too small: give Born charges)"
     if charges is None or isinstance(charges, Mapping):
         composition = {s: symbols.count(s) for s in dict.fromkeys(symbols)}
-        found = neutral_charges(composition, dict(charges) if charges else None)
+        try:
+            found = neutral_charges(composition, dict(charges) if charges else None)
+        except TopologyError:
+            if charges:
+                raise
+            return PolarPath(path, None, "no formal charges are known")
         values = np.array([found[s] for s in symbols])
     else:
         values = np.asarray(charges, dtype=float)
