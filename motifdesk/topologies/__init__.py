@@ -6,11 +6,12 @@
 
 from .assembly import Assembly, Join, Placement
 from .building import Member, build, enumerate_members, families, member
+from .disassembling import disassemble
 from .embedding import Embedded, embed, strained
 from .parents import Parent, nonpolar_parents
 from .polar import PolarPath, polar_path
 from .recombining import Recombined, exchange, recombine
-from .registry import Family, Parameter
+from .registry import Family, Parameter, Published
 from .templates import Template
 
 __all__ = [
@@ -23,9 +24,11 @@ __all__ = [
     "Parent",
     "Placement",
     "PolarPath",
+    "Published",
     "Recombined",
     "Template",
     "build",
+    "disassemble",
     "embed",
     "enumerate_members",
     "exchange",

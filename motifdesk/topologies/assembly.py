@@ -79,6 +79,16 @@ class Assembly:
             found[join.kind] += (join.a == motif) + (join.b == motif)
         return found
 
+    def net(self, kinds: Sequence[str] = ("corner", "edge", "face")) -> Any:
+        """The net (`motifdesk.motifs.Net`) of the motifs, linked where they share ligands in one of these ways: its
+        RCSR name, coordination sequences and rings."""
+        from motifdesk.motifs import Node
+        from motifdesk.motifs.hierarchy.net import make_net
+
+        nodes = [Node(p.template.centre or p.template.name) for p in self.placements]
+        edges = [(join.a, join.b, join.image) for join in self.joins if join.kind in kinds]
+        return make_net(nodes, edges, f"nodes: motifs; links: shared {', '.join(kinds)}")
+
     def structure(self, extra: Sequence[tuple[str, Any]] = ()) -> Any:
         """pymatgen Structure: centres, merged ligands, single atoms, and `extra` (species, Cartesian position)."""
         from pymatgen.core import Lattice, Structure

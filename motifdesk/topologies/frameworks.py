@@ -32,7 +32,7 @@ ALL = (
             Published("ramsdellite", {"width": 1, "height": 2}, "Pnma"),
             Published("hollandite", {"width": 2, "height": 2}, "I4/m"),
             Published("romanechite", {"width": 2, "height": 3}, "C2/m"),
-            Published("todorokite", {"width": 3, "height": 3, "fold": 4.0}, "P2/m"),
+            Published("todorokite", {"width": 3, "height": 3, "fold": 8.0}, "P2/m"),
         ),
     ),
     Family(

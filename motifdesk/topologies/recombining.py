@@ -43,6 +43,11 @@ class Recombined:
         """pymatgen Structure of centres and merged ligands."""
         return self.assembly.structure()
 
+    @property
+    def net(self) -> Any:
+        """`motifdesk.motifs.Net` of the motifs joined in the way asked for: its RCSR name where it has one."""
+        return self.assembly.net(("corner",) if len(self.ports[0]) == 1 else ("edge",))
+
 
 def recombine(template: Template, kind: str = "vertex", count: int = 4, *, limit: int = 50) -> Iterator[Recombined]:
     """Frameworks in which every motif is joined to `count` others by ports of one kind.
@@ -106,27 +111,31 @@ def exchange(assembly: Assembly, old: str, new: Template) -> Embedded:
     if not hit:
         names = ", ".join(sorted({p.template.name for p in assembly.placements}))
         raise TopologyError(f"there is no motif {old!r}", where="exchange", remedy=f"choose one of {names}")
-    was = assembly.placements[hit[0]].template
-    if len(was.vertices) != len(new.vertices):
-        raise TopologyError(
-            f"{new.name} has {len(new.vertices)} vertices, {was.name} {len(was.vertices)}",
-            where="exchange",
-            remedy="choose a motif with the same ports",
-        )
-    order, turn = laid(was.vertices, new.vertices)
-    sorted_new = replace(new, vertices=new.vertices[order], ligands=tuple(new.ligands[i] for i in order))
+    fitted: dict[int, tuple[Template, np.ndarray]] = {}
+    sizes = []
+    for m in hit:
+        was = assembly.placements[m].template
+        if len(was.vertices) != len(new.vertices):
+            raise TopologyError(
+                f"{new.name} has {len(new.vertices)} vertices, {was.name} {len(was.vertices)}",
+                where="exchange",
+                remedy="choose a motif with the same ports",
+            )
+        if id(was) not in fitted:
+            order, turn = laid(was.vertices, new.vertices)
+            ligands = tuple(new.ligands[i] for i in order)
+            fitted[id(was)] = replace(new, vertices=new.vertices[order], ligands=ligands), turn
+        sizes.append(np.linalg.norm(new.vertices, axis=1).mean() / np.linalg.norm(was.vertices, axis=1).mean())
     joins = assembly.joins
-    size = np.linalg.norm(new.vertices, axis=1).mean() / np.linalg.norm(was.vertices, axis=1).mean()
+    size = float(np.mean(sizes))
     # where every motif is exchanged the whole scales with it; else the solver finds the room
     factor = size if len(hit) == len(assembly.placements) else 1.0
-    placements = tuple(
-        Placement(
-            sorted_new if m in hit else p.template, p.position * factor, p.rotation @ turn if m in hit else p.rotation
-        )
-        for m, p in enumerate(assembly.placements)
-    )
+    placements = []
+    for m, p in enumerate(assembly.placements):
+        shape, turn = fitted[id(p.template)] if m in hit else (p.template, np.eye(3))
+        placements.append(Placement(shape, p.position * factor, p.rotation @ turn))
     atoms = tuple((s, tuple(float(factor * v) for v in x)) for s, x in assembly.atoms)
-    return embed(Assembly(assembly.cell * factor, placements, atoms), joins)  # type: ignore[arg-type]
+    return embed(Assembly(assembly.cell * factor, tuple(placements), atoms), joins)  # type: ignore[arg-type]
 
 
 def _classes(template: Template, ports: tuple[tuple[int, ...], ...], count: int) -> list[tuple[tuple[int, ...], ...]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from motifdesk.structures.errors import TopologyError
 
 from . import frameworks, stackings
-from .declaring import Family, Filling, Parameter
+from .declaring import Family, Filling, Parameter, Published
 
-__all__ = ["FAMILIES", "Family", "Filling", "Parameter", "family"]
+__all__ = ["FAMILIES", "Family", "Filling", "Parameter", "Published", "family"]
 
 FAMILIES = {family.name: family for family in (*stackings.ALL, *frameworks.ALL)}
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .assembly import Assembly
-from .declaring import Family, Filling, Parameter, centre, filler, length, ligand, word
+from .declaring import Family, Filling, Parameter, Published, centre, filler, length, ligand, word
 from .families import honeycomb, layered, packings, perovskite, polytypes
 
 
@@ -21,6 +21,16 @@ def _packing(p: Mapping[str, Any]) -> Assembly:
     centres = (p["centre"],) if not p["second_centre"] else (p["centre"], p["second_centre"])
     return packings.octahedra(p["a"], centres, p["ligand"], p["word"], p["pattern"])
 
+
+#: The fifteen tilt systems of Howard and Stokes with their space groups.
+_TILTED = tuple(
+    zip(
+        perovskite.SYSTEMS,
+        "Pm-3m P4/mbm I4/mmm Im-3 Immm P4_2/nmc Cmcm Pnma P2_1/m I4/mcm Imma R-3c C2/m C2/c P-1".split(),
+        strict=True,
+    )
+)
+_ORDERED = {"tilts": "a0a0a0", "centre": "Mg", "second_centre": "W"}
 
 ALL = (
     Family(
@@ -40,6 +50,11 @@ ALL = (
         filling=Filling("filler", 6),
         rule=honeycomb.check,
         members=("+", "+-", "++--", "+++---"),
+        published=(
+            Published("alpha-Li2IrO3", {"word": "+"}, "C2/m"),
+            Published("beta-Li2IrO3", {"word": "+-"}, "Fddd"),
+            Published("gamma-Li2IrO3", {"word": "++--"}, "Cccm"),
+        ),
     ),
     Family(
         "polytype",
@@ -55,6 +70,14 @@ ALL = (
         letters=polytypes.LETTERS,
         swap=(("+", "-"),),
         members=("+", "+-", "++--", "+++---", "++-"),
+        published=(
+            Published("3C zinc blende", {"word": "+"}, "F-43m"),
+            Published("2H wurtzite", {"word": "+-"}, "P6_3mc"),
+            Published("4H", {"word": "++--"}, "P6_3mc"),
+            Published("6H", {"word": "+++---"}, "P6_3mc"),
+            Published("9R", {"word": "++-"}, "R3m"),
+            Published("15R", {"word": "+++--"}, "R3m"),
+        ),
     ),
     Family(
         "layered-perovskite",
@@ -74,6 +97,13 @@ ALL = (
         ).assemble(p["word"]),
         letters=layered.LETTERS,
         members=("R", "PR", "PPR"),
+        published=(
+            Published("Sr2TiO4", {"word": "R"}, "I4/mmm"),
+            Published("Sr3Ti2O7", {"word": "PR"}, "I4/mmm"),
+            Published("Sr4Ti3O10", {"word": "PPR"}, "I4/mmm"),
+            Published("CsLaNb2O7", {"word": "PD", "centre": "Nb", "filler": "La"}, "P4/mmm"),
+            Published("SrBi2Ta2O9", {"word": "PB", "centre": "Ta"}, "I4/mmm"),
+        ),
     ),
     Family(
         "perovskite",
@@ -94,6 +124,13 @@ ALL = (
         ),
         _perovskite,
         members=perovskite.SYSTEMS,
+        published=(
+            *(Published(name, {"tilts": name}, group) for name, group in _TILTED),
+            *(
+                Published(f"Sr2MgWO6, {order}", {**_ORDERED, "order": order}, group)
+                for order, group in (("rock-salt", "Fm-3m"), ("layered", "P4/mmm"), ("columnar", "P4/mmm"))
+            ),
+        ),
     ),
     Family(
         "close-packing",
@@ -111,6 +148,22 @@ ALL = (
         letters="+-",
         swap=(("+", "-"),),
         members=("+", "+-"),
+        published=(
+            Published("rock salt", {"word": "+"}, "Fm-3m"),
+            Published("nickel arsenide", {"word": "+-", "centre": "Ni", "ligand": "As", "a": 3.60}, "P6_3/mmc"),
+            Published("corundum", {"word": "+-", "pattern": "corundum", "centre": "Al"}, "R-3c"),
+            Published("ilmenite", {"word": "+-", "pattern": "ilmenite", "centre": "Fe", "second_centre": "Ti"}, "R-3"),
+            Published(
+                "cadmium iodide",
+                {"word": "+-", "pattern": "layered", "centre": "Cd", "ligand": "I", "a": 4.24},
+                "P-3m1",
+            ),
+            Published(
+                "cadmium chloride",
+                {"word": "+", "pattern": "layered", "centre": "Cd", "ligand": "Cl", "a": 3.85},
+                "R-3m",
+            ),
+        ),
     ),
     Family(
         "spinel",
@@ -123,6 +176,7 @@ ALL = (
             ligand("O"),
         ),
         lambda p: packings.spinel(p["a"], (p["centre"], p["second_centre"]), p["ligand"]),
+        published=(Published("spinel", {}, "Fd-3m"),),
     ),
     Family(
         "fluorite",
@@ -130,5 +184,6 @@ ALL = (
         "W. H. Bragg, Proc. R. Soc. Lond. A 89, 468 (1914)",
         (length(5.46, "cubic edge"), centre("Ca"), ligand("F")),
         lambda p: packings.fluorite(p["a"], p["centre"], p["ligand"]),
+        published=(Published("fluorite", {}, "Fm-3m"),),
     ),
 )
