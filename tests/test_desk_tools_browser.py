@@ -148,5 +148,37 @@ def test_a_picture_and_a_film_are_files_of_what_is_seen(story):
     )
 
 
+def test_another_species_by_keyboard_and_a_snap_to_the_symmetry(story):
+    group = story.page.locator(".md-edits")
+    group.locator("summary").focus()
+    story.page.keyboard.press("Enter")
+    group.locator("select").first.select_option("all:56")
+    group.locator(".md-element").fill("Sr")
+    group.locator(".md-element").press("Enter")
+    browser.poll(lambda: story.page.locator(".md-title").inner_text() == "SrTiO3", "strontium titanate", 20)
+    group.locator(".md-element").fill("Qq")
+    group.locator(".md-element").press("Enter")
+    browser.poll(lambda: "Qq" in group.locator(".md-wrong").inner_text(), "the error in its place", 20)
+    offered = group.locator("select").last
+    browser.poll(lambda: offered.locator("option").count() == 4, "the groups within reach", 20)
+    offered.select_option("0.3")
+    wanted = offered.locator("option:checked").inner_text().split(": ")[1]
+    group.locator("button", has_text="Snap").click()
+    browser.poll(
+        lambda: story.value("desk.session.history[desk.session.history.current].edit.kind") == "symmetrize",
+        "a step",
+        20,
+    )
+    got = story.value(
+        "md.structures.symmetry.space_group(desk.session.state.arrays, 1e-3).symbol",
+        "import motifdesk.structures.symmetry",
+    )
+    assert got == wanted
+    target = os.environ.get("MOTIFDESK_EDITS_SCREENSHOT")
+    if target:
+        group.scroll_into_view_if_needed()
+        story.page.locator(".md-frame").screenshot(path=target)
+
+
 def test_no_error_in_the_console(story):
     assert story.console == []

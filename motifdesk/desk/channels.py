@@ -19,7 +19,7 @@ import traitlets
 from ipywidgets.widgets.widget_link import DirectionalLink, Link
 
 _HERE = Path(__file__).parent
-_MODULES = ("core.js", "stage.js", "tools.js", "map.js", "finds.js", "changes.js", "panels.js", "bridge.js")
+_MODULES = ("core.js", "stage.js", "tools.js", "map.js", "finds.js", "changes.js", "edits.js", "panels.js", "bridge.js")
 _SMALL = """export default {
   async render(context) {
     while (!globalThis.motifdesk?.render) await new Promise((r) => setTimeout(r, 30));
@@ -79,6 +79,7 @@ class Output(anywidget.AnyWidget):
     mapbar = traitlets.Dict().tag(sync=True)
     handles = traitlets.Dict().tag(sync=True)
     outlook = traitlets.Dict().tag(sync=True)
+    edits = traitlets.Dict().tag(sync=True)
     readouts = traitlets.Dict().tag(sync=True)
     net = traitlets.Dict().tag(sync=True)
     changes = traitlets.Dict().tag(sync=True)

@@ -15,6 +15,7 @@ from motifdesk.structures.errors import MotifDeskError
 if TYPE_CHECKING:
     from motifdesk.desk.changes import ChangesPane
     from motifdesk.desk.channels import Output
+    from motifdesk.desk.edits import EditsPane
     from motifdesk.desk.finds import Finds
     from motifdesk.desk.handles import Hands
     from motifdesk.desk.map import MapPane
@@ -42,6 +43,7 @@ class Commands:
     _tools: StageTools
     _changes: ChangesPane
     _finds: Finds
+    _edits: EditsPane
     _numbers: itertools.count[int]
     _commands: dict[str, Callable[[dict[str, Any]], None]]
     _map_state: str
@@ -92,6 +94,7 @@ class Commands:
             "shot": self._on_shot,
             "find": self._on_find,
             "lasso": self._on_lasso,
+            "edit": self._on_edit,
         }
 
     def _on_message(self, _: Any, content: dict[str, Any], buffers: Any = None) -> None:
@@ -265,3 +268,7 @@ class Commands:
     def _on_lasso(self, message: dict[str, Any]) -> None:
         self.map.lasso(bool(message["on"]))
         self._output.publish(mapbar=self.map.bar())
+
+    def _on_edit(self, message: dict[str, Any]) -> None:
+        self._settle_hands()
+        self._edits.on_edit(message)

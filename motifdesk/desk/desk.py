@@ -18,6 +18,7 @@ from motifdesk.desk.changes import ChangesPane
 from motifdesk.desk.channels import Input, Output, Panel, owned
 from motifdesk.desk.colouring import COLOURINGS
 from motifdesk.desk.commands import Commands
+from motifdesk.desk.edits import EditsPane
 from motifdesk.desk.finds import Finds
 from motifdesk.desk.handles import Hands, describe_handles
 from motifdesk.desk.history import describe_history, describe_travel
@@ -75,6 +76,7 @@ class Desk(Commands, ipywidgets.VBox):
         self.map = MapPane(self._output)
         self._tools = StageTools(self.session, self._output, self.viewer)
         self._finds = Finds(self.session, self._output, self.map)
+        self._edits = EditsPane(self.session, self._output)
         self._hands = Hands(self.session)
         self._drag = Dragger(self.session, done=lambda n: self._output.publish(ack=n), failed=self._report)
         self._measure = Latest(self._measure_state, "motifdesk-readouts")
@@ -178,6 +180,8 @@ class Desk(Commands, ipywidgets.VBox):
         """Read-outs, fast ones at once, slower ones when the hand rests; a newer change ends it."""
         action = "open" if change is None else change.action
         self._show_readouts("move" if action == "preview" else "release")
+        if action != "preview":
+            self._edits.show(str(self._output.edits.get("error", "")) if action == "locate" else "")
         if not self._measure.sleep(_IDLE_S) or self._map_state != "ready":
             return
         if not self.session.state.preview and not (self._hands.busy or self._drag.busy):

@@ -192,7 +192,7 @@ const PANELS = {
     const notes = element("div", { class: "md-notes", role: "status", "aria-live": "polite" });
     const cell = element("div", { class: "md-modes" });
     const open = new Map([["stretch", true], ["bend", true], ["rotation", false]]);
-    el.append(element("div", { class: "md-bar" }, element("h3", {}, "Handles"), element("span", { class: "md-grow" }), reset), element("div", { class: "md-pickbar" }, motif, scope.node), choices, larger.node, element("div", { class: "md-scroll" }, list, empty, cell), notes);
+    el.append(element("div", { class: "md-bar" }, element("h3", {}, "Handles"), element("span", { class: "md-grow" }), reset), element("div", { class: "md-pickbar" }, motif, scope.node), choices, larger.node, element("div", { class: "md-scroll" }, list, empty, cell, editsGroup(link, signal)), notes);
     let sliders = new Map();
     let shape = null;
     const lead = (tags) => { for (const [key, slider] of sliders) slider.leads(tags?.[key]); };

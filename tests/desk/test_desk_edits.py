@@ -1,0 +1,70 @@
+"""Species and symmetry by name: what can be chosen, what it does, and what is told when it cannot be done."""
+
+import pytest
+from pymatgen.core import Structure
+
+import motifdesk as md
+from motifdesk.desk.edits import choices
+
+
+def words(page) -> list[str]:
+    return [text for _, text in page.out.edits["choices"]]
+
+
+def test_sites_are_offered_by_what_is_picked(opened):
+    page = opened("beta-Li2IrO3.cif")
+    assert page.desk.settle()
+    assert {w.split(" (")[0] for w in words(page)} == {"all Li", "all Ir", "all O"}
+    motif = page.pick("IrO6")
+    assert page.desk.settle()
+    centre = page.session.state.graph.motifs[motif].centre
+    assert f"centre of the picked motif: Ir{centre}" in words(page) and any("its orbit" in w for w in words(page))
+    page.session.select(atoms=[1, 2])
+    assert page.desk.settle() and words(page)[0] == "picked: Li1, Li2"
+
+
+@pytest.mark.parametrize(("which", "count"), [("motif", 1), ("orbit", 4), ("all:77", 4)])
+def test_a_substitution_is_one_step_on_those_sites(opened, which, count):
+    page = opened(md.read("beta-Li2IrO3.cif", cell="primitive"))
+    page.pick("IrO6")
+    assert page.desk.settle()
+    sites = next(sites for key, _, sites in choices(page.session.state) if key == which)
+    page.send("edit", what="substitute", which=which, element=" rh ")
+    after = page.session.state.arrays.numbers
+    assert len(sites) == count and (after == 45).sum() == count and all(after[s] == 45 for s in sites)
+    assert page.session.history[page.session.history.current].edit.kind == "substitute"
+    page.send("undo")
+    assert (page.session.state.arrays.numbers == 45).sum() == 0 and page.desk.messages == ()
+
+
+@pytest.mark.parametrize("element", ["Xx", "", "<b>", "Unobtainium"])
+def test_no_element_is_told_beside_the_field(opened, rutile, element):
+    page = opened(rutile)
+    assert page.desk.settle()
+    before = page.session.state.arrays
+    page.send("edit", what="substitute", which="all:22", element=element)
+    assert "no element" in page.out.edits["error"] and page.session.state.arrays is before
+    page.send("edit", what="substitute", which="all:99", element="Rh")
+    assert "picked any more" in page.out.edits["error"] and page.desk.messages == ()
+
+
+def test_snap_restores_the_symmetry_it_names(opened):
+    crystal = md.read("rutile-TiO2.cif", cell="primitive")
+    shaken = crystal.copy()
+    shaken.perturb(0.03)
+    page = opened(Structure.from_sites(list(shaken)))
+    assert page.desk.settle()
+    offered = {tolerance: (text, adds) for tolerance, text, adds in page.out.edits["groups"]}
+    assert "P4_2/mnm" in offered[0.1][0] and offered[0.1][1]
+    page.send("edit", what="snap", tolerance=0.1)
+    assert page.desk.settle()
+    from motifdesk.structures.symmetry import space_group
+
+    assert space_group(page.session.state.arrays, 1e-3).number == 136
+    assert not any(adds for _, _, adds in page.out.edits["groups"]), "nothing is left to restore"
+
+
+def test_a_molecule_has_species_and_no_space_group(opened):
+    page = opened("benzene.xyz")
+    assert page.desk.settle()
+    assert page.out.edits["groups"] == [] and words(page) == ["all C (6)", "all H (6)"]
