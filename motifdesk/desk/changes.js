@@ -3,12 +3,12 @@
 
 function supercellChoice(link) {
   const which = select("Supercell to make", [], "", () => {});
-  const make = button("Make supercell", "Make this supercell of the design: its wavevectors become handles", () => {
+  const make = button("Make", "Make this supercell of the design: its wavevectors become handles", () => {
     const found = options[Number(which.value)];
     if (found) link.send({ op: "supercell", matrix: found[1] });
   });
   let options = [];
-  const node = element("div", { class: "md-larger", role: "group", "aria-label": "Wavevectors: make a supercell" }, element("span", {}, "more wavevectors"), which, make);
+  const node = element("div", { class: "md-larger", role: "group", "aria-label": "Wavevectors: make a supercell" }, element("span", {}, "supercell"), which, make);
   return { node, set: (cells) => {
     options = cells;
     const now = which.dataset.options;
@@ -21,12 +21,20 @@ function supercellChoice(link) {
 function changesView(link, signal) {
   const against = select("Structure to compare the design with", [["start", "the start"]], "start", (v) => {
     file.style.display = v === "other" ? "" : "none";
+    chosen = "";
     if (v === "other") file.focus();
     else link.send({ op: "against", which: v });
   });
   const file = element("input", { type: "text", class: "md-text", placeholder: "path of a structure file, then Enter", "aria-label": "Path of a structure file to compare with", "data-lm-suppress-shortcuts": "true", spellcheck: "false" });
   file.style.display = "none";
-  file.addEventListener("change", () => { if (file.value.trim()) link.send({ op: "against", which: file.value.trim() }); });
+  const choose = () => {
+    const name = file.value.trim();
+    if (name && name !== chosen) link.send({ op: "against", which: name });
+    chosen = name;
+  };
+  let chosen = "";
+  file.addEventListener("change", choose);
+  file.addEventListener("keydown", (e) => { if (e.key === "Enter") choose(); });
   const head = element("b", { class: "md-change-head" });
   const total = element("span", { class: "md-change-total" });
   const why = element("p", { class: "md-hint", role: "status", "aria-live": "polite" });
@@ -34,6 +42,7 @@ function changesView(link, signal) {
   const heading = (text, title, kind = null) => element("th", { scope: "col", title, class: kind }, text);
   const table = element("table", { class: "md-change-table", "aria-label": "Modes of the parent in the design" },
     element("thead", {}, element("tr", {}, heading("mode", "irrep of the parent's space group at its wavevector; bold: those that make the symmetry"), heading("sites", "orbit of sites, in the parent's Wyckoff letters"), heading("k", "wavevector in the parent's primitive cell"), heading("Ap, Å", "amplitude per primitive cell of the parent", "md-number"), heading("alone leads to", "the space group that this order parameter alone leads to"))), body);
+  const strained = element("div", { class: "md-change-title" }, "strain");
   const strain = element("dl", { class: "md-change-strain", "aria-label": "Strain from the parent to the design" });
   const slider = new Slider(link, { key: "morph", label: "Morph towards it", spoken: "Morph: share of the way to the other structure", hint: "0: the design; 1: the other structure", value: 0, min: 0, max: 1, step: 0.01, rest: 0, unit: "", digits: 2 }, { op: "morph" });
   const folder = element("input", { type: "text", class: "md-text", value: "images", "aria-label": "Folder for the images", "data-lm-suppress-shortcuts": "true", spellcheck: "false" });
@@ -44,7 +53,7 @@ function changesView(link, signal) {
   const result = element("p", { class: "md-result", role: "status", "aria-live": "polite" });
   const morph = element("div", { class: "md-morph", role: "group", "aria-label": "Morph to the other structure" }, slider.node, note, element("div", { class: "md-row" }, element("span", { class: "md-choice" }, "images"), count, format, "in", folder), element("div", { class: "md-row" }, write), result);
   const left = element("div", { class: "md-change-modes" }, element("div", { class: "md-change-top" }, head, total), table, why);
-  const node = element("div", { class: "md-changes" }, element("div", { class: "md-change-bar" }, element("span", {}, "against"), against, file), element("div", { class: "md-change-body" }, left, element("div", { class: "md-change-side" }, strain, morph)));
+  const node = element("div", { class: "md-changes" }, element("div", { class: "md-change-bar" }, element("span", {}, "against"), against, file), element("div", { class: "md-change-body" }, left, element("div", { class: "md-change-side" }, strained, strain, morph)));
   link.on("changes", (c) => {
     fill(against, [...(c.choices ?? [["start", "the start"]]), ["other", "a file …"]], c.against ?? "start");
     if (c.against !== undefined) file.style.display = "none";
@@ -57,7 +66,7 @@ function changesView(link, signal) {
     why.textContent = [c.why, c.rest ? `and ${c.rest} smaller ones` : ""].filter(Boolean).join(" ");
     table.style.display = c.rows?.length ? "" : "none";
     body.replaceChildren(...(c.rows ?? []).map((r) => element("tr", { class: r.primary ? "md-primary-mode" : null }, element("th", { scope: "row", title: r.primary ? "makes the symmetry of the design" : "comes along because the symmetry allows it" }, r.irrep), element("td", {}, r.orbit), element("td", {}, r.k), element("td", { class: "md-number", title: `As ${r.As} Å` }, r.Ap), element("td", {}, r.group))));
-    strain.style.display = c.strain?.length ? "" : "none";
+    strain.style.display = strained.style.display = c.strain?.length ? "" : "none";
     strain.replaceChildren(...(c.strain ?? []).map(([label, value]) => element("div", { class: "md-fact" }, element("dt", { title: label }, label), element("dd", {}, value))));
     for (const control of [slider.range, slider.number, write]) control.disabled = !c.morph;
     slider.set(0); // a step taken is the new design

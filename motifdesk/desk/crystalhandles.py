@@ -52,12 +52,14 @@ def crystal_groups(state: State) -> list[dict[str, Any]]:
 
 def _slider(mode: CrystalHandle, value: float) -> dict[str, Any]:
     reach = max(RANGE, abs(value))
+    # what it does comes first: a long name is cut at its end
+    words = mode.words.replace("in the ", "in ").replace(" plane", "")
     which = f"{mode.component} of {mode.dimension}" if mode.dimension > 1 else ""
     arm = mode.arm if mode.arm and mode.arm not in mode.place else ""
     return {
         "op": "distort",
         "key": mode.key,
-        "label": ", ".join(x for x in (which, mode.words, arm) if x),
+        "label": ", ".join(x for x in (words, which, arm) if x),
         "spoken": mode.label,  # "1 of 3" alone would tell a listener nothing
         "irrep": mode.irrep,
         "hint": f"{mode.label}: amplitude in Å, the root of the summed squares of all displacements",

@@ -241,7 +241,8 @@ const PANELS = {
       numbers.style.display = which === "numbers" ? "" : "none";
       net.style.display = which === "net" ? "" : "none";
       changes.node.style.display = which === "changes" ? "" : "none";
-      el.closest(".md-frame")?.classList.toggle("md-tall", which === "net" || which === "changes");
+      el.closest(".md-frame")?.classList.toggle("md-tall", which === "net");
+      el.closest(".md-frame")?.classList.toggle("md-mid", which === "changes");
       link.send({ op: "net", shown: which === "net" });
       link.send({ op: "changes", shown: which === "changes" }); // worked out only while it is looked at
       finds.style.display = which === "finds" ? "" : "none";
