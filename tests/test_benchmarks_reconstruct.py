@@ -24,6 +24,20 @@ def judge():
     return _load(_FOLDER / "judging.py")
 
 
+def test_the_gate_is_smacts_and_passes_as_many_true_crystals_as_published(judge):
+    pytest.importorskip("smact")
+    assert judge.smact_valid((11, 17), (1, 1)) and not judge.smact_valid((11, 17), (1, 3))
+    assert judge.smact_valid((29, 79), (3, 1)) and judge.smact_valid((6,), (1,))
+    assert "smact14" in judge.gate_rule()
+    for name, low, high in (("mp_20", 0.84, 0.94), ("perov_5", 0.95, 1.0), ("carbon_24", 1.0, 1.0)):
+        table = corpus(name)
+        passed = []
+        for k in range(0, len(table), len(table) // 250):
+            z, n = np.unique(table.numbers(k), return_counts=True)
+            passed.append(judge.smact_valid(tuple(z.tolist()), tuple((n // np.gcd.reduce(n)).tolist())))
+        assert low <= np.mean(passed) <= high, name  # about 90, 98.6 and 100 % (Xie et al., ICLR 2022)
+
+
 def test_the_gate_is_charge_neutrality_with_the_right_signs(judge):
     assert judge.neutral((11, 17), (1, 1))  # NaCl
     assert not judge.neutral((11, 17), (1, 3))

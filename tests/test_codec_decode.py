@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 import torch
 from pymatgen.analysis.structure_matcher import StructureMatcher
 
-from motifdesk.codec import Codec, Codes
+from motifdesk.codec import Codec, Codes, load_codec
+from motifdesk.codec.clock import processor_time
 from motifdesk.codec.codes import GEOMETRY
 from motifdesk.codec.decode import goal_of, snapped
 from motifdesk.codec.free import free_starts
@@ -249,3 +252,26 @@ def test_a_molecule_follows(codec):
     for _ in range(8):
         frame = follower.step(target)
     assert frame.converged and frame.arrays.cell is None
+
+
+def test_a_polytype_is_not_certified_as_another():
+    trained = load_codec(device="cpu")
+    table = corpus("mp_20")
+    k = int(np.flatnonzero(table.ids == "mp-573588")[0])  # CdI2; its neighbour's code differs by 2e-7
+    code = trained.encode(table[k], symmetry=False)
+    options = {"proposals": ("corpus",), "exclude": ["mp-573588"], "max_proposals": 2}
+    made = trained.decode(code, max_seconds=None, **options)[0]
+    strict = StructureMatcher(stol=0.2, angle_tol=5, ltol=0.1)
+    assert made.residual < 1e-5 and (not made.converged or strict.fit(table.structure(k), made.structure))
+
+
+def test_a_benchmark_counts_the_processors_seconds_and_not_the_waiting(codec):
+    code = codec.encode(read("rutile-TiO2.cif", cell="primitive"))
+
+    def wait(news):
+        time.sleep(0.4)
+
+    waited = codec.decode(code, progress=wait)[0].seconds
+    with processor_time():
+        worked = codec.decode(code, progress=wait)[0].seconds
+    assert waited > 0.4 and worked < waited - 0.2

@@ -5,7 +5,7 @@
 
 On the development structures (never trained on), the absolute error of each property is modelled as ``a + b d`` with d
 the latent distance to the nearest training structure that has the label; a quantile of error / model (Lei et al.,
-J. Am. Stat. Assoc. 113, 1094, 2018) scales the interval. The split conformal quantile covers the share asked for on average
+J. Am. Stat. Assoc. 113, 1094, 2018) scales the interval. The split conformal quantile covers what is asked on average
 over calibration sets: with some hundred structures at hand, one set in two covers less. The rank is therefore raised
 until the share is covered with 90 % confidence (V. Vovk, Proc. Mach. Learn. Res. 25, 475, 2012: the coverage given the
 set is Beta(k, n + 1 - k) distributed). `measure_coverage` cuts the structures in five by their ids and measures each
