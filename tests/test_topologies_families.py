@@ -59,9 +59,10 @@ def test_words_that_mean_the_same_structure_are_one_member():
     assert all(matcher.fit(structures[0], other) for other in structures[1:])
 
 
-def test_enumerated_members_of_like_size_differ():
+@pytest.mark.parametrize(("name", "longest"), [("polytype", 6), ("biopyribole", 5), ("layered-perovskite", 2)])
+def test_enumerated_members_of_like_size_differ(name, longest):
     by_size: dict = {}
-    for found in enumerate_members("polytype", max_length=6):
+    for found in enumerate_members(name, max_length=longest, neutral=False):
         by_size.setdefault(len(found.word), []).append(found)
     matcher = StructureMatcher()
     for same in by_size.values():
@@ -151,6 +152,21 @@ def test_ilmenite_spinel_and_fluorite():
     assert space_group(build("fluorite"), 1e-3).symbol == "Fm-3m"
 
 
+def test_parameters_say_what_a_slider_needs():
+    for kind in families().values():
+        for p in kind.parameters:
+            assert p.help and p.description
+            if p.is_number:
+                assert p.low is not None and p.high is not None and p.low <= p.default <= p.high
+                assert 0 < p.step <= p.high - p.low
+                assert isinstance(p.default, int) or not p.whole
+                assert f"{p.low:g} to {p.high:g}" in p.description
+                for end in (p.low, p.high):
+                    assert kind.complete({p.name: end})[p.name] == end
+            if p.choices:
+                assert p.default in p.choices and all(choice in p.description for choice in p.choices)
+
+
 def test_motif_finding_agrees_with_what_was_built():
     graph = md.find_motifs(build("harmonic-honeycomb", word="++--"))
     iridium = [m for m in graph.motifs if m.formula == "IrO6"]
@@ -173,6 +189,20 @@ def test_motif_finding_agrees_with_what_was_built():
         ("perovskite", {"order": "rock-salt"}, "1 centres"),
         ("close-packing", {"pattern": "stripes"}, "no pattern 'stripes'"),
         ("polytype", {"a": 2.0, "centre": "Cs", "ligand": "I"}, "A apart"),
+        ("tunnel", {"width": 0}, "Choose between 1 and 6"),
+        ("tunnel", {"width": 2.5}, "is no whole number"),
+        ("tunnel", {"filler": "K"}, "leave a charge of .*Mn is mixed: charges=.*3.75"),
+        ("tunnel", {"centre": "Na"}, "no known oxidation states"),
+        ("biopyribole", {"word": "PQ"}, "holds 'Q'"),
+        ("biopyribole", {"ring": "H2O"}, "no ring 'H2O'.*OH, F, Cl"),
+        ("biopyribole", {"word": "M", "filler": "Al"}, "no known oxidation states"),
+        ("ring-silicate", {"ring": "5"}, "no ring '5'.*Choose one of 3, 6"),
+        ("ring-silicate", {"bond": 2.2, "octahedron": 1.7, "second_bond": 1.4}, "do not both fit between the rings"),
+        ("ring-silicate", {"ring": "3", "filler": "Al"}, "no known oxidation states"),
+        ("olivine", {"filler": "Al"}, "no known oxidation states"),
+        ("chalcogenolate", {"ligand": "Cl"}, "no ligand 'Cl'"),
+        ("chalcogenolate", {"bond": 2.0}, "do not span squares"),
+        ("chalcogenolate", {"spacing": 12.0, "slip": 0.5}, "two phenyls would come within"),
     ],
 )
 def test_what_cannot_be_built_is_told_in_one_sentence(name, parameters, told):

@@ -13,7 +13,7 @@ from motifdesk.structures.errors import TopologyError
 #: Angstrom; circumcentres of Delaunay tetrahedra nearer than this belong to one hole (an octahedron holds four).
 _SAME = 0.35
 #: How far around the cell points are looked at, times the cube root of the volume of one: holes are far smaller.
-_REACH = 2.5
+_REACH = 1.6
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,20 +31,23 @@ def holes(cell: np.ndarray, positions: np.ndarray, *, reach: float = _REACH) -> 
 
     cell float [3, 3] rows, positions float [N, 3], Angstrom. Centres that (nearly) coincide are one hole, with the
     coordination of all their points: 4 tetrahedral, 6 octahedral, 8 cubic, ... Ascending coordination. Spheres wider
-    than half of `reach` (times the cube root of the volume of one point) are open space. Coarser and some ten times
+    than `reach` (times the cube root of the volume of one point) are open space. Coarser and some ten times
     faster than `MotifGraph.holes`, which tells holes of real crystals apart: families are nearly ideal, and are built
     by the hundred.
     """
     from scipy.spatial import Delaunay, cKDTree
 
+    from motifdesk.motifs.detection.neighbours import reduce_cell
+
+    cell, _ = reduce_cell(np.asarray(cell, dtype=float))
     inverse = np.linalg.inv(cell)
     margin = reach * float(abs(np.linalg.det(cell)) / len(positions)) ** (1 / 3)
-    images = np.ceil(margin * np.linalg.norm(inverse, axis=0)).astype(int)
+    # every point within the margin of the cell: all that can touch an empty sphere of that radius centred in it
+    aside = margin * np.linalg.norm(inverse, axis=0)
+    images = np.ceil(aside).astype(int)
     grid = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in images), indexing="ij"), axis=-1).reshape(-1, 3)
-    home = (positions @ inverse) % 1.0 @ cell
-    cloud = (home[None] + (grid @ cell)[:, None]).reshape(-1, 3)
-    low, high = home.min(axis=0) - margin, home.max(axis=0) + margin
-    cloud = cloud[((cloud > low) & (cloud < high)).all(axis=1)]
+    cloud = ((positions @ inverse) % 1.0 + grid[:, None]).reshape(-1, 3)
+    cloud = cloud[((cloud > -aside - 1e-6) & (cloud < 1 + aside + 1e-6)).all(axis=1)] @ cell
     # a deterministic shake far below any tolerance: exactly cospherical points make Qhull's simplices degenerate
     shaken = cloud + 1e-7 * np.random.default_rng(0).standard_normal(cloud.shape)
     corners = shaken[Delaunay(shaken).simplices]
@@ -61,7 +64,7 @@ def holes(cell: np.ndarray, positions: np.ndarray, *, reach: float = _REACH) -> 
     radii, _ = tree.query(candidates) if len(candidates) else (np.zeros(0), None)
     kept = np.zeros((0, 3))
     for point, radius in zip(candidates, radii, strict=True):
-        if radius > margin / 2:
+        if radius > margin:
             continue  # open space (a slab's vacuum): no cage
         if len(kept):
             delta = (kept - point) @ inverse
@@ -142,7 +145,7 @@ def fill(cell: np.ndarray, ligands: np.ndarray, taken: Any, coordination: int) -
 
 def largest(cell: np.ndarray, ligands: np.ndarray) -> np.ndarray:
     """Positions float64 [n, 3] of the largest holes between `ligands`: all whose radius is within 0.01 Angstrom."""
-    found = holes(cell, ligands, reach=4.0)
+    found = holes(cell, ligands, reach=2.2)
     if not found:
         return np.zeros((0, 3))
     radius = max(hole.radius for hole in found)

@@ -147,6 +147,7 @@ ALL = (
             p["twist"],
             p["lean"],
         ),
+        rule=chalcogenolates.check,
         published=(
             Published("mithrene (prototype)", {}, "P2/c"),
             Published("tethrene (prototype)", {"ligand": "Te", "bond": 2.85, "spacing": 15.2}, "P2/c"),

@@ -24,6 +24,7 @@ from ..templates import Template
 #: Angstrom: carbon ring (as in benzene) and C-H; chalcogen-carbon bonds as in diphenyl chalcogenides.
 _RING, _HYDROGEN = 1.390, 1.083
 _TO_CARBON = {"O": 1.39, "S": 1.77, "Se": 1.92, "Te": 2.12}
+_TOUCH = 1.7
 CHALCOGENS = tuple(_TO_CARBON)
 
 
@@ -85,6 +86,25 @@ def assembly(
         rotation = _about(1, lean) @ _about(2, twist if i == 0 else -twist)
         placements.append(Placement(group, over(i, j), _side(i, j) * rotation))
     return Assembly(np.array([[a, 0, 0], [0, b, 0], [slip * a, 0, spacing]]), tuple(placements))
+
+
+def check(assembly: Assembly) -> None:
+    """Phenyls keep apart. TopologyError with the nearest contact where two come nearer than 1.7 Angstrom."""
+    groups = [p.vertices[1:] for p in assembly.placements if p.template.centre is None]
+    images = np.stack(np.meshgrid(*[[-1, 0, 1]] * 3, indexing="ij"), axis=-1).reshape(-1, 3) @ assembly.cell
+    nearest = np.inf
+    for m, one in enumerate(groups):
+        for n, other in enumerate(groups[m:], start=m):
+            gaps = np.linalg.norm(one[:, None, None] - other[None, :, None] - images, axis=-1).min(axis=(0, 1))
+            if n == m:
+                gaps[len(images) // 2] = np.inf  # itself
+            nearest = min(nearest, float(gaps.min()))
+    if nearest < _TOUCH:
+        raise TopologyError(
+            f"two phenyls would come within {nearest:.2f} A of each other",
+            where="chalcogenolate",
+            remedy="use a larger spacing or cell, or another slip, twist or lean",
+        )
 
 
 def _side(i: int, j: int) -> int:
