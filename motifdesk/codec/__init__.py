@@ -25,6 +25,8 @@ _HOME = {
     "Follower": "follower",
     "Frame": "follower",
     "edit_motif": "editing",
+    "Proposal": "missing",
+    "propose_missing": "missing",
 }
 
 __all__ = [
@@ -35,9 +37,11 @@ __all__ = [
     "Edited",
     "Follower",
     "Frame",
+    "Proposal",
     "concatenate",
     "edit_motif",
     "load_codec",
+    "propose_missing",
 ]
 
 if TYPE_CHECKING:
@@ -51,6 +55,8 @@ if TYPE_CHECKING:
     from motifdesk.codec.editing import edit_motif as edit_motif
     from motifdesk.codec.follower import Follower as Follower
     from motifdesk.codec.follower import Frame as Frame
+    from motifdesk.codec.missing import Proposal as Proposal
+    from motifdesk.codec.missing import propose_missing as propose_missing
 
 
 def __getattr__(name: str) -> Any:

@@ -19,7 +19,18 @@ import traitlets
 from ipywidgets.widgets.widget_link import DirectionalLink, Link
 
 _HERE = Path(__file__).parent
-_MODULES = ("core.js", "stage.js", "tools.js", "map.js", "finds.js", "changes.js", "edits.js", "panels.js", "bridge.js")
+_MODULES = (
+    "core.js",
+    "stage.js",
+    "tools.js",
+    "missing.js",
+    "map.js",
+    "finds.js",
+    "changes.js",
+    "edits.js",
+    "panels.js",
+    "bridge.js",
+)
 _SMALL = """export default {
   async render(context) {
     while (!globalThis.motifdesk?.render) await new Promise((r) => setTimeout(r, 30));
@@ -87,6 +98,7 @@ class Output(anywidget.AnyWidget):
     history = traitlets.Dict().tag(sync=True)
     export = traitlets.Dict().tag(sync=True)
     download = traitlets.Dict().tag(sync=True)
+    missing = traitlets.Dict().tag(sync=True)
     messages: traitlets.List[Any] = traitlets.List().tag(sync=True)
 
     def __init__(self, **traits: Any) -> None:

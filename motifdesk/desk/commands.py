@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from motifdesk.desk.finds import Finds
     from motifdesk.desk.handles import Hands
     from motifdesk.desk.map import MapPane
+    from motifdesk.desk.missing import MissingPane
     from motifdesk.desk.motifgraph import NetPane
     from motifdesk.desk.stagetools import StageTools
     from motifdesk.desk.viewer import Viewer
@@ -44,6 +45,7 @@ class Commands:
     _changes: ChangesPane
     _finds: Finds
     _edits: EditsPane
+    _missing: MissingPane
     _numbers: itertools.count[int]
     _commands: dict[str, Callable[[dict[str, Any]], None]]
     _map_state: str
@@ -95,6 +97,8 @@ class Commands:
             "find": self._on_find,
             "lasso": self._on_lasso,
             "edit": self._on_edit,
+            "delete": self._on_delete,
+            "missing": self._on_missing,
         }
 
     def _on_message(self, _: Any, content: dict[str, Any], buffers: Any = None) -> None:
@@ -203,6 +207,24 @@ class Commands:
     def _travel(self, how: str, *where: int) -> None:
         self._settle_hands()
         getattr(self.session, how)(*where)
+
+    def _on_delete(self, message: dict[str, Any]) -> None:
+        """Delete the picked atoms."""
+        self._settle_hands()
+        atoms = self.session.state.selection.atoms
+        if atoms:
+            self.session.delete_sites(atoms)
+
+    def _on_missing(self, message: dict[str, Any]) -> None:
+        """Ask what is missing, accept a proposal, or send the proposals away."""
+        what = message.get("what")
+        if what == "ask":
+            self._settle_hands()
+            self._missing.ask()
+        elif what == "accept":
+            self._missing.accept(int(message["id"]), int(message["index"]))
+        elif what == "dismiss":
+            self._missing.dismiss()
 
     def _on_kind(self, message: dict[str, Any]) -> None:
         self.viewer.show_kind(str(message["kind"]), bool(message["shown"]))

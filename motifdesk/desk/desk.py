@@ -23,6 +23,7 @@ from motifdesk.desk.finds import Finds
 from motifdesk.desk.handles import Hands, describe_handles
 from motifdesk.desk.history import describe_history, describe_travel
 from motifdesk.desk.map import MapPane
+from motifdesk.desk.missing import MissingPane
 from motifdesk.desk.motifgraph import NetPane
 from motifdesk.desk.outlook import Outlook
 from motifdesk.desk.readouts import describe_readouts
@@ -83,6 +84,7 @@ class Desk(Commands, ipywidgets.VBox):
         self._outlook = Outlook(self.session, lambda tags: self._output.publish(outlook=tags))
         self._net = NetPane(lambda described: self._output.publish(net=described))
         self._changes = ChangesPane(self.session, lambda described: self._output.publish(changes=described), self._aim)
+        self._missing = MissingPane(self.session, lambda m: self._output.publish(missing=m), self._report)
         self._errands = Latest(lambda errand: errand(), "motifdesk-loader")
         self._numbers = itertools.count(1)
         self._map_state = "waiting"
@@ -134,6 +136,7 @@ class Desk(Commands, ipywidgets.VBox):
                 self._outlook.ask(None if change.state.preview else change.state)
                 if change.action != "select":
                     self._changes.ask(None if change.state.preview else change.state)
+            self._missing.changed(change.state)
             if not change.state.preview:
                 self._net.ask(change.state)
 
@@ -282,6 +285,7 @@ class Desk(Commands, ipywidgets.VBox):
                 self._net.settle(timeout),
                 self._changes.settle(timeout),
                 self._finds.settle(timeout),
+                self._missing.settle(timeout),
             ]
         )
 
@@ -292,7 +296,16 @@ class Desk(Commands, ipywidgets.VBox):
         self._closed = True
         self._unsubscribe()
         self._hands.cancel()
-        for worker in (self._drag, self._measure, self._outlook, self._net, self._changes, self._finds, self._errands):
+        for worker in (
+            self._drag,
+            self._measure,
+            self._outlook,
+            self._net,
+            self._changes,
+            self._finds,
+            self._missing,
+            self._errands,
+        ):
             worker.close()
         self._input.on_msg(self._on_message, remove=True)
         self._output.close()  # first: the bridge lets go of the stage before its widget is gone

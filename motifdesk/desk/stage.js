@@ -52,6 +52,7 @@ class StagePane {
     listen("flagged", () => this.recolour());
     // a new scene is fitted once it is loaded: its atoms are not here yet
     listen("fit", (n) => { if (n && this.component && n !== this.fitted && this.link.get("scene").id === this.sceneId) this.fit(n); });
+    this.ghosts = new Ghosts(this);
     new ResizeObserver(() => stage.handleResize()).observe(view.el);
     this.tools = new StageTools(this);
     view.$pickingInfo?.remove?.(); // nglview's own note of a click names no site of the design
@@ -111,6 +112,7 @@ class StagePane {
     for (const gone of old) stage.removeComponent(gone);
     this.move();
     this.tools.draw();
+    this.ghosts.draw();
     this.loads += 1;
     const fit = this.link.get("fit") || 0;
     if (first || fit !== this.fitted) this.fit(fit);
@@ -293,6 +295,8 @@ class StagePane {
   }
 
   clicked(p) {
+    const proposal = this.ghosts.hit(p);
+    if (proposal !== null) return this.ghosts.accept(proposal);
     const hit = this.motifNames(p);
     if (this.tools.clicked(hit)) return;
     const shift = Boolean(p?.shiftKey);
@@ -308,9 +312,11 @@ class StagePane {
   hovered(p) {
     const hit = this.scene && this.motifNames(p);
     const names = this.scene?.motifs ?? {};
-    this.stage.viewer.container.style.cursor = hit ? "pointer" : "";
-    if (!hit) { this.tip.style.display = "none"; return; }
-    this.tip.textContent = hit.motif !== undefined ? names[hit.motif] ?? `motif ${hit.motif}` : this.scene.label[hit.atom];
+    const ghost = this.ghosts.hit(p);
+    this.stage.viewer.container.style.cursor = hit || ghost !== null ? "pointer" : "";
+    if (!hit && ghost === null) { this.tip.style.display = "none"; return; }
+    if (ghost !== null) { const q = this.ghosts.proposals[ghost]; this.tip.textContent = q ? `${q.element}, ${q.percent}: click to accept` : ""; }
+    else this.tip.textContent = hit.motif !== undefined ? names[hit.motif] ?? `motif ${hit.motif}` : this.scene.label[hit.atom];
     const { x, y } = p.canvasPosition;
     this.tip.style.display = "block";
     this.tip.style.left = `${x + 14}px`;
@@ -330,7 +336,7 @@ class StagePane {
     const lists = (this.layers ?? []).filter((c) => c.name.startsWith("polyhedra")).flatMap((c) => c.reprList[0].repr.bufferList.map((b, k) => ({ name: c.shape?.name, position: attribute(b, "position") })));
     const bonds = this.lines ? this.bondsDrawn() : [];
     const camera = Array.from(this.stage.viewerControls.getOrientation().elements);
-    return { scene: this.sceneId, frame: this.shown, count: this.scene.count, site: this.scene.site, image: this.scene.image, atoms, polyhedra: lists, bonds, bondPairs: this.scene.bonds, camera, components: this.stage.compList.length, loads: this.loads, tools: this.tools.report() };
+    return { scene: this.sceneId, frame: this.shown, count: this.scene.count, site: this.scene.site, image: this.scene.image, atoms, polyhedra: lists, bonds, bondPairs: this.scene.bonds, camera, components: this.stage.compList.length, loads: this.loads, tools: this.tools.report(), missing: this.ghosts.report() };
   }
 
   bondsDrawn() {
@@ -350,6 +356,7 @@ class StagePane {
   detach() {
     this.controller.abort();
     this.tools.detach();
+    this.ghosts.detach();
     this.watcher.disconnect();
     this.stage.signals.clicked.remove(this.clicked, this);
     this.stage.signals.hovered.remove(this.hovered, this);

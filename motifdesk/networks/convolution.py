@@ -32,6 +32,69 @@ class Edges:
         degrees = list(range(l_max + 1))
         self.harmonics = o3.spherical_harmonics(degrees, edge_scaled, True, "component")
         self.radial = radial_basis(edge_scaled.norm(dim=-1), cutoff, radial)
+        self._coupled: dict[tuple[int, int, int], torch.Tensor] = {}
+
+    def coupled(self, before: int, harmonic: int, after: int) -> torch.Tensor:
+        """``sum_k (l_before i l_harmonic k | l_after j) Y_k``, times ``sqrt(2 l_after + 1)``: ``[E, 2l'+1, 2l+1]``."""
+        key = (before, harmonic, after)
+        if key not in self._coupled:
+            y = self.harmonics[:, harmonic**2 : (harmonic + 1) ** 2]
+            symbol = o3.wigner_3j(before, harmonic, after, dtype=y.dtype, device=y.device)
+            self._coupled[key] = torch.einsum("ikj,ek->eji", symbol, y) * (2 * after + 1) ** 0.5
+        return self._coupled[key]
+
+
+class DepthwiseProduct(nn.Module):
+    """``o3.TensorProduct`` in mode "uvu" with one weight an edge, a path and a channel, for harmonics shared by layers.
+
+    The same function as e3nn's (a test holds it), about twice as fast with its derivative on a CPU: the coupling of the
+    harmonics is done once for all channels and layers, and each block of the input is one batched matrix product.
+
+    ``paths``: (block of the input, degree of the harmonic, irrep out), in the order of the weights; ``place[k]``: the
+    block of the output that path k fills.
+    """
+
+    def __init__(
+        self, irreps_in: o3.Irreps, paths: list[tuple[int, int, o3.Irrep]], place: dict[int, int]
+    ) -> None:
+        super().__init__()
+        self.blocks = [(x.mul, x.ir.l) for x in irreps_in]
+        self.paths = [(i, degree, out.l) for i, degree, out in paths]
+        self.place = place
+        self.channels = [irreps_in[i].mul for i, _, _ in paths]
+        self.weight_numel = sum(self.channels)
+
+    def forward(self, h: torch.Tensor, edges: Edges, weight: torch.Tensor) -> torch.Tensor:
+        """Messages to the centres, summed: ``h [N, irreps_in]``, ``weight [E, weight_numel]`` -> ``[N, irreps_out]``."""
+        centre, neighbour = edges.index
+        weights = weight.split(self.channels, dim=1)
+        # channels innermost: on edges every operation runs along contiguous rows of them
+        turned = [
+            block.view(len(h), m, -1).transpose(1, 2).flatten(1)
+            for block, (m, _) in zip(h.split([m * (2 * d + 1) for m, d in self.blocks], 1), self.blocks, strict=True)
+        ]
+        gathered = torch.cat(turned, dim=1)[neighbour].split([x.shape[1] for x in turned], dim=1)
+        out: list[torch.Tensor] = [h] * len(self.paths)
+        for i, (channels, before) in enumerate(self.blocks):
+            own = [k for k, path in enumerate(self.paths) if path[0] == i]
+            if not own:
+                continue
+            widths = [2 * self.paths[k][2] + 1 for k in own]
+            coupling = torch.cat([edges.coupled(before, *self.paths[k][1:]) for k in own], dim=1)
+            made = torch.bmm(coupling, gathered[i].view(-1, 2 * before + 1, channels)).split(widths, dim=1)
+            for k, part in zip(own, made, strict=True):
+                out[self.place[k]] = (part * weights[k].unsqueeze(1)).flatten(1)
+        message = torch.cat(out, dim=1)
+        summed = message.new_zeros(len(h), message.shape[1]).index_add(0, centre, message)
+        sizes = [x.shape[1] for x in out]
+        order = sorted(self.place, key=lambda k: self.place[k])
+        return torch.cat(
+            [
+                part.view(len(h), -1, self.channels[k]).transpose(1, 2).flatten(1)
+                for k, part in zip(order, summed.split(sizes, dim=1), strict=True)
+            ],
+            dim=1,
+        )
 
 
 class Convolution(nn.Module):
@@ -65,30 +128,25 @@ class Convolution(nn.Module):
             gate = Gate(scalars, [torch.nn.functional.silu], gates, [torch.sigmoid] if gates.dim else [], tensors)
             self.gate, before, self.irreps_out = gate, gate.irreps_in.simplify(), gate.irreps_out.simplify()
         between: list[tuple[int, o3.Irrep]] = []
-        paths: list[tuple[int, int, int, str, bool]] = []
+        paths: list[tuple[int, int, o3.Irrep]] = []
         for i, (multiplicity, ir) in enumerate(irreps_in):
             for j, (_, harmonic) in enumerate(harmonics):
                 for out in ir * harmonic:
                     if out in [x.ir for x in before]:
-                        paths.append((i, j, len(between), "uvu", True))
+                        paths.append((i, j, out))
                         between.append((multiplicity, out))
         order = sorted(range(len(between)), key=lambda k: (between[k][1].l, k))
         place = {old: new for new, old in enumerate(order)}
         middle = o3.Irreps([between[k] for k in order])
-        paths = [(i, j, place[k], mode, train) for i, j, k, mode, train in paths]
         self.norm = norm
         self.before = o3.Linear(irreps_in, irreps_in)
-        self.product = o3.TensorProduct(
-            irreps_in, harmonics, middle, paths, shared_weights=False, internal_weights=False
-        )
+        self.product = DepthwiseProduct(irreps_in, paths, place)
         self.radial = FullyConnectedNet([radial, hidden, self.product.weight_numel], torch.nn.functional.silu)
         self.after = o3.Linear(middle.simplify(), before)
         self.own = o3.Linear(irreps_in, before)
 
     def forward(self, h: torch.Tensor, edges: Edges) -> torch.Tensor:
         """``h [N, irreps_in] -> [N, irreps_out]``."""
-        centre, neighbour = edges.index
-        message = self.product(self.before(h)[neighbour], edges.harmonics, self.radial(edges.radial))
-        summed = message.new_zeros(len(h), message.shape[1]).index_add(0, centre, message) / self.norm
+        summed = self.product(self.before(h), edges, self.radial(edges.radial)) / self.norm
         out = self.after(summed) + self.own(h)
         return self.gate(out) if self.gate is not None else out

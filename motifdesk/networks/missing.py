@@ -1,10 +1,16 @@
-"""The missing atom: every atom votes what belongs into a hole of its structure, and where.
+"""The missing atom: what belongs into the hole of a structure, and where, by the votes of its surroundings.
 
 The experiment of N. Thomas et al., Tensor field networks, arXiv:1802.08219, section 5.3: one atom of a molecule is
 removed; each of the N - 1 others returns a displacement to where it thinks the atom was, a confidence, and scores for
-the element. Here the votes are the components of a Gaussian mixture, so that one loss, its negative log likelihood,
-teaches all three: ``-log sum_a softmax(c)_a N(r; r_a + d_a, s_a) p_a(Z)``. Crystals differ in nothing but periodic
-images: a vote counts at the image nearest to the atom asked about.
+the element. Three things differ here.
+
+- The votes are the components of a Gaussian mixture, so that one loss, its negative log likelihood, teaches
+  displacement, confidence and element alike: ``-log sum_v softmax(c)_v N(r; r_v + d_v, s_v) p_v(Z)``.
+- A vote is a pair of mirror images, ``d = reach (cos(t) u +- sin(t) n)``, with a polar unit vector ``u`` and an axial one
+  ``n``. A single equivariant vector cannot say "above or below this plane": it would point between the two, where no
+  atom ever is (a hydroxyl's hydrogen, the second one of an amine). A pseudoscalar tells which of the two is likelier.
+- In crystals the middles of the voids (:mod:`motifdesk.networks.missing_voids`) listen and vote too: an atom on a centre
+  of inversion can point nowhere. A vote counts through all periodic images of the hole.
 """
 
 from __future__ import annotations
@@ -20,18 +26,26 @@ from torch import nn
 from motifdesk.networks.batch import MAX_NUMBER, GraphBatch
 from motifdesk.networks.convolution import Convolution, Edges
 from motifdesk.networks.errors import NetworkError
+from motifdesk.networks.missing_head import VoteHead, Votes
 
 
 @dataclass(frozen=True)
 class MissingConfig:
-    """Sizes of :class:`MissingAtom`; cutoff in units of the structure's own length (2 Angstrom for molecules)."""
+    """Sizes of :class:`MissingAtom`; lengths in units of the structure's own (2 Angstrom for molecules).
+
+    ``multiplicities``: channels of degree 0, 1, 2. ``radial``, ``hidden``, ``norm``: see ``Convolution``. ``pairs``: pairs
+    of votes a node; ``wide``: width of the head that casts them. ``voids``: whether the voids of a crystal vote too.
+    """
 
     cutoff: float = 2.2
     layers: int = 3
-    multiplicities: tuple[int, ...] = (32, 16, 8)
+    multiplicities: tuple[int, int, int] = (32, 16, 8)
     radial: int = 8
     hidden: int = 32
     norm: float = 3.5
+    pairs: int = 2
+    wide: int = 128
+    voids: bool = False
     elements: tuple[int, ...] = (1, 6, 7, 8)
 
     def to_dict(self) -> dict:
@@ -50,28 +64,23 @@ class MissingConfig:
         return cls(**given)
 
 
-class Votes(NamedTuple):
-    """One vote per atom: ``displacement [N, 3]`` in scaled units, ``confidence [N]`` logits, ``log_width [N]``
-    (scaled), ``types [N, elements]`` log probabilities over ``config.elements``."""
-
-    displacement: torch.Tensor
-    confidence: torch.Tensor
-    log_width: torch.Tensor
-    types: torch.Tensor
-
-
 class MissingAtom(nn.Module):
-    """Tensor field network of ``config.layers`` gated convolutions; ``forward(batch) -> Votes``."""
+    """Tensor field network of ``config.layers`` gated convolutions and a head; ``forward(batch) -> Votes``.
+
+    Nodes of atomic number 0 are voids: they listen to atoms and say nothing.
+    """
 
     def __init__(self, config: MissingConfig | None = None) -> None:
         super().__init__()
         c = self.config = config or MissingConfig()
-        scalars = c.multiplicities[0]
+        scalars, kinds = c.multiplicities[0], len(c.elements)
         index = torch.full((MAX_NUMBER + 1,), -1)
-        index[list(c.elements)] = torch.arange(len(c.elements))
+        index[list(c.elements)] = torch.arange(kinds)
+        if c.voids:
+            index[0] = kinds
         self.register_buffer("index", index, persistent=False)
         self.index: torch.Tensor
-        self.species = nn.Parameter(torch.randn(len(c.elements), scalars))
+        self.species = nn.Parameter(torch.randn(kinds + int(c.voids), scalars))
         irreps = o3.Irreps([(scalars, "0e")])
         layers = []
         for _ in range(c.layers):
@@ -86,12 +95,7 @@ class MissingAtom(nn.Module):
             layers.append(layer)
             irreps = layer.irreps_out
         self.layers = nn.ModuleList(layers)
-        self.irreps = irreps
-        self.vector = o3.Linear(irreps, o3.Irreps("1x1o"))
-        self.reach = nn.Sequential(nn.Linear(2 * scalars, scalars), nn.SiLU(), nn.Linear(scalars, 1))
-        self.head = nn.Sequential(
-            nn.Linear(2 * scalars, 64), nn.SiLU(), nn.Linear(64, 64), nn.SiLU(), nn.Linear(64, len(c.elements) + 2)
-        )
+        self.votes = VoteHead(c.multiplicities, kinds, c.pairs, c.wide)
 
     def check(self, numbers: torch.Tensor) -> torch.Tensor:
         """Indices of the species ``[N]``; a ``NetworkError`` for elements the weights do not know."""
@@ -105,83 +109,44 @@ class MissingAtom(nn.Module):
             )
         return index
 
-    def forward(self, batch: GraphBatch) -> Votes:
+    def features(self, batch: GraphBatch) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the convolutions know of each node, ``[N, 32x0e+16x1o+8x2e]``, and its species embedded, ``[N, 32]``."""
         c = self.config
         embedded = self.species[self.check(batch.numbers)]
         edges = Edges(batch.edge_scaled, batch.edge_index, len(c.multiplicities) - 1, c.cutoff, c.radial)
         h = embedded
         for layer in self.layers:
             h = layer(h, edges)
-        scalars = torch.cat([h[:, : c.multiplicities[0]], embedded], dim=1)
-        # a direction with a length of its own: bond lengths are learned as scalars, not as sizes of a sum of vectors
-        direction = self.vector(h)
-        direction = direction / torch.sqrt(direction.square().sum(-1, keepdim=True) + 1e-4)
-        reach = torch.nn.functional.softplus(self.reach(scalars))
-        out = self.head(scalars)
-        width = math.log(0.01) + 5.0 * torch.sigmoid(out[:, 1])  # 0.01 to 1.5 in scaled units
-        return Votes(direction * reach, out[:, 0], width, out[:, 2:].log_softmax(-1))
+        return h, embedded
+
+    def forward(self, batch: GraphBatch) -> Votes:
+        return self.votes(*self.features(batch))
 
 
 class Holes(NamedTuple):
-    """What was removed: ``offset [N, 3]``, from each atom to the hole (nearest image, scaled); ``species [B]``."""
+    """What was removed: ``offset [N, M, 3]``, from each node to the M nearest images of the hole (scaled; M = 1 for
+    molecules); ``species [B]``."""
 
     offset: torch.Tensor
     species: torch.Tensor
 
 
-def negative_log_likelihood(votes: Votes, holes: Holes, batch: GraphBatch, index: torch.Tensor) -> torch.Tensor:
-    """``[B]``: the loss of the module's docstring. ``index [118 + 1]``: place of an element among the types."""
-    weight = graph_log_softmax(votes.confidence, batch)
-    miss = (holes.offset - votes.displacement).square().sum(-1)
+def negative_log_likelihood(votes: Votes, holes: Holes, member: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+    """``[B]``: the loss of the module's docstring. ``member [N]``: the structure of each node; ``index [118 + 1]``: place
+    of an element among the types."""
+    count = len(holes.species)
+    weight = votes.confidence - graph_logsumexp(votes.confidence.logsumexp(1), member, count)[member].unsqueeze(1)
+    miss = (holes.offset.unsqueeze(1) - votes.displacement.unsqueeze(2)).square().sum(-1)  # [N, V, M]
     width = votes.log_width
-    gauss = -0.5 * miss * torch.exp(-2 * width) - 3.0 * width - 1.5 * math.log(2 * math.pi)
-    asked = index[holes.species][batch.batch]
-    kind = votes.types.gather(1, asked.unsqueeze(1)).squeeze(1)
-    return -graph_logsumexp(weight + gauss + kind, batch)
+    images = torch.logsumexp(-0.5 * miss * torch.exp(-2 * width).unsqueeze(2), dim=2)
+    gauss = images - 3.0 * width - 1.5 * math.log(2 * math.pi)
+    asked = index[holes.species][member].view(-1, 1, 1).expand(-1, width.shape[1], 1)
+    kind = votes.types.gather(2, asked).squeeze(2)
+    return -graph_logsumexp((weight + gauss + kind).logsumexp(1), member, count)
 
 
-def graph_logsumexp(values: torch.Tensor, batch: GraphBatch) -> torch.Tensor:
-    """``[N] -> [B]``."""
-    top = values.new_full((batch.num_graphs,), -torch.inf).scatter_reduce(0, batch.batch, values.detach(), "amax")
-    total = values.new_zeros(batch.num_graphs).index_add(0, batch.batch, torch.exp(values - top[batch.batch]))
+def graph_logsumexp(values: torch.Tensor, member: torch.Tensor, count: int) -> torch.Tensor:
+    """``[N] -> [count]``."""
+    top = values.new_full((count,), -torch.inf).scatter_reduce(0, member, values.detach(), "amax")
+    total = values.new_zeros(count).index_add(0, member, torch.exp(values - top[member]))
     return top + torch.log(total)
-
-
-def graph_log_softmax(values: torch.Tensor, batch: GraphBatch) -> torch.Tensor:
-    """``[N] -> [N]``, normalised within each structure."""
-    return values - graph_logsumexp(values, batch)[batch.batch]
-
-
-class Proposal(NamedTuple):
-    """An answer: ``position [3]`` (the frame of the votes), ``species [elements]`` probabilities, ``confidence`` the
-    share of the vote that agrees with it (0 to 1), ``spread`` the weighted root mean square distance of those votes."""
-
-    position: torch.Tensor
-    species: torch.Tensor
-    confidence: float
-    spread: float
-
-
-def count_votes(
-    places: torch.Tensor, weight: torch.Tensor, width: torch.Tensor, types: torch.Tensor, reach: float
-) -> Proposal:
-    """Peak of the mixture: start at the vote with the highest mixture density, then average the votes within ``reach``.
-
-    ``places [N, 3]``, ``weight [N]`` (sum 1), ``width [N]``, ``types [N, elements]`` log probabilities. Averages are
-    weighted with ``weight / width**2``, so that votes that know the place better count more.
-    """
-    squared = (places[:, None] - places[None]).square().sum(-1)
-    density = torch.logsumexp(
-        torch.log(weight)[None] - 3.0 * torch.log(width)[None] - 0.5 * squared / width[None] ** 2, 1
-    )
-    centre = places[int(density.argmax())]
-    for _ in range(5):
-        near = (places - centre).square().sum(-1) <= reach * reach
-        precise = torch.where(near, weight / width**2, torch.zeros_like(weight))
-        centre = (precise[:, None] * places).sum(0) / precise.sum()
-    near = (places - centre).square().sum(-1) <= reach * reach
-    share = torch.where(near, weight, torch.zeros_like(weight))
-    total = share.sum()
-    species = (share[:, None] * types.exp()).sum(0) / total
-    spread = torch.sqrt((share * (places - centre).square().sum(-1)).sum() / total)
-    return Proposal(centre, species, float(total), float(spread))

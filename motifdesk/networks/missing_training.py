@@ -13,23 +13,29 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from motifdesk.networks.batch import GraphBatch
 from motifdesk.networks.checkpoint import digest, load_tensors, match, save_tensors
 from motifdesk.networks.errors import NetworkError
-from motifdesk.networks.missing import MissingAtom, MissingConfig, count_votes, negative_log_likelihood
-from motifdesk.networks.missing_data import Molecules, hole_batch, hole_batches, hole_list
+from motifdesk.networks.missing import Holes, MissingAtom, MissingConfig, negative_log_likelihood
+from motifdesk.networks.missing_data import Molecules, hole_batch, hole_batches, hole_list, one_hole_each
+from motifdesk.networks.missing_votes import ballots, count_votes, nearest_image
 
-CHECKPOINT_FORMAT = "motifdesk-missing-checkpoint-1"
-WEIGHTS_FORMAT = "motifdesk-missing-1"
+CHECKPOINT_FORMAT = "motifdesk-missing-checkpoint-2"
+WEIGHTS_FORMAT = "motifdesk-missing-2"
 #: Angstrom: a proposal this near with the right element is right (Thomas et al. 2018).
 RIGHT = 0.5
 
 
 @dataclass(frozen=True)
 class MissingTraining:
-    """Settings of a run; ``rate`` is the peak of a cosine schedule after ``warmup`` steps. ``holes_per_epoch``: at most
-    so many holes of the training structures, drawn anew each epoch (None: all of them)."""
+    """Settings of a run: ``rate`` after ``warmup`` steps, falling as a cosine to ``final_rate`` of itself in the last
+    ``cooldown`` epochs. Before these begin, a run can be gone on with for other ``epochs`` and ``cooldown``: nothing
+    that was done depends on them. ``one_hole_each``: an epoch has one hole of every structure, drawn anew, instead of all their
+    holes. ``head_alone``: the convolutions stay as they begin (see ``start`` of :func:`train_missing`); what they know of
+    a hole is computed once and kept in memory, and a step costs a tenth."""
 
     epochs: int = 24
+    cooldown: int = 10
     batch: int = 64
     rate: float = 4e-3
     final_rate: float = 0.01
@@ -37,7 +43,8 @@ class MissingTraining:
     weight_decay: float = 1e-4
     clip: float = 5.0
     average: float = 0.998
-    holes_per_epoch: int | None = None
+    one_hole_each: bool = False
+    head_alone: bool = False
     checkpoint_steps: int = 100
     network: MissingConfig = field(default_factory=MissingConfig)
 
@@ -51,11 +58,13 @@ def train_missing(
     device: str = "cpu",
     progress: bool | Callable[[dict], None] = True,
     about: Mapping[str, Any] | None = None,
+    start: Mapping[str, torch.Tensor] | None = None,
 ) -> MissingAtom:
     """Train on every hole of ``data`` and write ``missing.safetensors``, ``checkpoint.safetensors`` and ``log.jsonl``.
 
     A folder with a checkpoint of the same settings, seed and data is gone on with; other settings are an error.
-    ``about`` is kept in the metadata of the weights (what they were trained on). Returns the averaged network.
+    ``about`` is kept in the metadata of the weights (what they were trained on). ``start``: tensors of an earlier run;
+    those whose names and shapes occur here are begun with. Returns the averaged network.
     """
     config = config or MissingTraining()
     out = Path(out)
@@ -66,20 +75,28 @@ def train_missing(
         raise NetworkError(
             "no structure has two atoms", where="missing atom", remedy="Give structures of at least two atoms."
         )
-    per_epoch = min(len(holes), config.holes_per_epoch or len(holes))
-    steps = -(-per_epoch // config.batch)
+    steps = -(-(int((data.sizes >= 2).sum()) if config.one_hole_each else len(holes)) // config.batch)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = MissingAtom(config.network).to(device)
-    average = {k: v.detach().clone() for k, v in model.named_parameters()}
-    optimiser = torch.optim.AdamW(
-        model.parameters(), lr=config.rate, weight_decay=config.weight_decay, betas=(0.9, 0.99)
-    )
+        model = MissingAtom(config.network)
+    own = dict(model.named_parameters())
+    begun = {k: v for k, v in (start or {}).items() if k in own and own[k].shape == v.shape}
+    model.load_state_dict(model.state_dict() | begun)
+    model.to(device)
+    source = _Source(model, data, config, device)
+    average = {k: v.detach().clone() for k, v in model.named_parameters() if v.requires_grad}
+    learned = [p for p in model.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(learned, lr=config.rate, weight_decay=config.weight_decay, betas=(0.9, 0.99))
     names = {id(p): n for n, p in model.named_parameters()}
-    same = {"config": json.loads(json.dumps(asdict(config))), "seed": seed, "data": data.digest()}
+    same = {
+        "config": json.loads(json.dumps(asdict(config))),
+        "seed": seed,
+        "data": data.digest(),
+        "start": digest(begun) if begun else None,
+    }
     step, seconds = 0, 0.0
     if checkpoint.is_file():
-        step, seconds = _restore(checkpoint, same, model, average, optimiser)
+        step, seconds = _restore(checkpoint, same, model, average, optimiser, steps)
     total = config.epochs * steps
     started = time.monotonic() - seconds
     bar = tqdm(total=total, initial=step, desc="missing atom", disable=progress is not True, mininterval=5.0)
@@ -89,22 +106,18 @@ def train_missing(
             epoch, place = divmod(step, steps)
             if place == 0 or step == 0 or "batches" not in locals():
                 rng = np.random.default_rng([seed, 1, epoch])
-                chosen = holes[rng.permutation(len(holes))[:per_epoch]]
-                batches = list(hole_batches(chosen, config.batch, None))
-            rate = config.rate * (
-                config.final_rate + (1 - config.final_rate) * 0.5 * (1 + np.cos(np.pi * step / total))
-            )
+                chosen = one_hole_each(data, rng) if config.one_hole_each else holes
+                batches = list(hole_batches(chosen, config.batch, rng))
+            falling = max(0.0, 1.0 - (total - step) / max(1, config.cooldown * steps))
+            fall = config.final_rate + (1 - config.final_rate) * 0.5 * (1 + np.cos(np.pi * falling))
             for group in optimiser.param_groups:
-                group["lr"] = rate * min(1.0, (step + 1) / config.warmup)
-            rows = batches[place]
-            graphs, hole = hole_batch(
-                [data.structures[k] for k in rows[:, 0]], rows[:, 1], cutoff=config.network.cutoff, device=device
-            )
+                group["lr"] = config.rate * fall * min(1.0, (step + 1) / config.warmup)
             model.train()
-            loss = negative_log_likelihood(model(graphs), hole, graphs, model.index).mean()
+            known, embedded, hole, member = source(batches[place])
+            loss = negative_log_likelihood(model.votes(known, embedded), hole, member, model.index).mean()
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
-            size = torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+            size = torch.nn.utils.clip_grad_norm_(learned, config.clip)
             if not torch.isfinite(size):
                 raise NetworkError(
                     f"loss is {loss.item()} at step {step}",
@@ -116,7 +129,8 @@ def train_missing(
             with torch.no_grad():
                 weight = min(config.average, step / (step + 9))
                 for name, parameter in model.named_parameters():
-                    average[name].lerp_(parameter, 1 - weight)
+                    if name in average:
+                        average[name].lerp_(parameter, 1 - weight)
             seconds = time.monotonic() - started
             smooth["loss"] = 0.98 * smooth.get("loss", loss.item()) + 0.02 * loss.item()
             bar.update()
@@ -145,6 +159,7 @@ def train_missing(
         "data_sha256": data.digest(),
         "ids": data.ids if len(data) <= 2000 else [],
         "settings": same["config"],
+        "start": same["start"],
     }
     save_tensors(
         out / "missing.safetensors",
@@ -152,6 +167,43 @@ def train_missing(
         {"format": WEIGHTS_FORMAT, "config": config.network.to_dict(), "training": training},
     )
     return model
+
+
+class _Source:
+    """What the convolutions know of the nodes around holes: ``(features [N, ...], species [N, ...], Holes, member [N])``
+    for rows (structure, atom)."""
+
+    def __init__(self, model: MissingAtom, data: Molecules, config: MissingTraining, device: str) -> None:
+        self.model, self.data, self.config, self.device = model, data, config, device
+        self.kept: dict[tuple[int, int], tuple[torch.Tensor, ...]] = {}
+        if config.head_alone:
+            model.species.requires_grad_(False)
+            model.layers.requires_grad_(False)
+
+    def __call__(self, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, Holes, torch.Tensor]:
+        if not self.config.head_alone:
+            known, embedded, holes, graphs = self._fresh(rows)
+            return known, embedded, holes, graphs.batch
+        keys = [(int(k), int(a)) for k, a in rows]
+        new = np.array([key for key in keys if key not in self.kept])
+        if len(new):
+            known, embedded, holes, graphs = self._fresh(new)
+            counts = graphs.natoms.tolist()
+            parts = zip(known.split(counts), embedded.split(counts), holes.offset.split(counts), strict=True)
+            for (k, a), part, kind in zip(new.tolist(), parts, holes.species, strict=True):
+                self.kept[k, a] = (*(x.clone() for x in part), kind)
+        found = [self.kept[key] for key in keys]
+        member = torch.repeat_interleave(
+            torch.arange(len(found), device=self.device),
+            torch.tensor([len(x[0]) for x in found], device=self.device),
+        )
+        columns = [torch.cat([x[i] for x in found]) for i in range(3)]
+        return columns[0], columns[1], Holes(columns[2], torch.stack([x[3] for x in found])), member
+
+    def _fresh(self, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, Holes, GraphBatch]:
+        structures = [self.data.structures[k] for k in rows[:, 0]]
+        graphs, holes = hole_batch(structures, rows[:, 1], self.config.network, device=self.device)
+        return *self.model.features(graphs), holes, graphs
 
 
 def _save(
@@ -178,11 +230,17 @@ def _restore(
     model: MissingAtom,
     average: dict[str, torch.Tensor],
     optimiser: torch.optim.Optimizer,
+    steps: int,
 ) -> tuple[int, float]:
     tensors, meta = load_tensors(path)
     if meta.get("format") != CHECKPOINT_FORMAT:
         raise NetworkError("is not a checkpoint of the missing-atom network", where=str(path))
-    changed = [k for k in same if meta.get(k) != same[k]]
+    before, now = meta.get("config", {}), same["config"]
+    lengths = ("epochs", "cooldown")
+    least = min(c.get("epochs", 0) - c.get("cooldown", 0) for c in (before, now))
+    if meta["step"] <= steps * least:  # the rate has not begun to fall: nothing done depends on when it will
+        before = before | {k: now[k] for k in lengths}
+    changed = [k for k in same if (before if k == "config" else meta.get(k)) != same[k]]
     if changed:
         raise NetworkError(
             f"was written with other {', '.join(changed)}",
@@ -226,26 +284,21 @@ def evaluate_missing(
     if not len(holes):
         raise NetworkError("no structure has two atoms", where="missing atom")
     device = model.species.device
-    distances, kinds = [], []
+    distances, kinds, confidences = [], [], []
     for chosen in tqdm(list(hole_batches(holes, batch, None)), disable=not progress, mininterval=5.0):
         structures = [data.structures[k] for k in chosen[:, 0]]
-        graphs, asked = hole_batch(structures, chosen[:, 1], cutoff=model.config.cutoff, device=device)
-        votes = model(graphs)
-        weight, width = votes.confidence, votes.log_width.exp()
-        start = 0
-        for k, n in enumerate(graphs.natoms.tolist()):
-            own = slice(start, start + n)
-            start += n
+        graphs, asked = hole_batch(structures, chosen[:, 1], model.config, device=device)
+        found = ballots(model(graphs), graphs)
+        nearest = asked.offset[:, :1].double().cpu().split(graphs.natoms.tolist())
+        for k, (votes, offset) in enumerate(zip(found, nearest, strict=True)):
+            scale, cell = float(graphs.scale[k]), structures[k][2]
             # in the frame of the hole: a perfect vote is the zero vector
-            answer = count_votes(
-                votes.displacement[own] - asked.offset[own],
-                weight[own].softmax(0),
-                width[own],
-                votes.types[own],
-                RIGHT / float(graphs.scale[k]),
-            )
-            distances.append(float(answer.position.norm()) * float(graphs.scale[k]))
+            places = (votes.displacement - offset.numpy()).reshape(-1, 3)
+            frame = None if cell is None else cell / scale
+            answer = count_votes(places, votes.weight, votes.width, votes.types, RIGHT / scale, cell=frame)[0]
+            distances.append(float(np.linalg.norm(nearest_image(answer.position, frame))) * scale)
             kinds.append(model.config.elements[int(answer.species.argmax())] == int(asked.species[k]))
+            confidences.append(answer.confidence * float(answer.species.max()))
     d, right = np.array(distances), np.array(kinds)
     hit = (d <= RIGHT) & right
     return {

@@ -21,6 +21,7 @@ from motifdesk.session.map_workers import Decode, Drag
 from motifdesk.session.path_workers import MorphTo, Supercell
 from motifdesk.session.picking import KEEP, choose
 from motifdesk.session.services import Services
+from motifdesk.session.site_workers import AddSite, DeleteSites
 from motifdesk.session.state import (
     Change,
     Reference,
@@ -37,7 +38,20 @@ if TYPE_CHECKING:
 log = logging.getLogger("motifdesk.session")
 
 WORKERS: dict[str, type[Worker]] = {
-    w.kind: w for w in (Distort, Strain, Substitute, SetStructure, Symmetrize, Supercell, MorphTo, Drag, Decode)
+    w.kind: w
+    for w in (
+        Distort,
+        Strain,
+        Substitute,
+        DeleteSites,
+        AddSite,
+        SetStructure,
+        Symmetrize,
+        Supercell,
+        MorphTo,
+        Drag,
+        Decode,
+    )
 }
 
 _WARM_REFERENCES = 6

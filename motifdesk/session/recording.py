@@ -21,6 +21,7 @@ import numpy as np
 from motifdesk.session.history import Edit, History, Node
 from motifdesk.session.path_workers import supercell_template
 from motifdesk.session.services import base_versions
+from motifdesk.session.site_workers import template_after
 from motifdesk.session.state import (
     PATTERNS,
     SCOPES,
@@ -42,6 +43,8 @@ KINDS = (
     "distort",
     "strain",
     "substitute",
+    "delete_sites",
+    "add_site",
     "set_structure",
     "symmetrize",
     "supercell",
@@ -158,6 +161,8 @@ def _template(edit: Edit, parent: State, arrays: AtomArrays) -> Any:
         return structure_from_dict(edit.parameters["structure"])
     if edit.kind == "supercell":
         return supercell_template(parent, edit.parameters, arrays)
+    if edit.kind in ("delete_sites", "add_site"):
+        return template_after(edit.kind, edit.parameters, parent)
     template = parent.reference.template
     if edit.kind == "decode" or len(template) != len(arrays):
         return from_arrays(arrays)

@@ -23,6 +23,7 @@ from motifdesk.session.state import State, first_state, formula, frozen_mapping
 from motifdesk.structures.errors import MotifDeskError
 
 if TYPE_CHECKING:
+    from motifdesk.codec.missing import Proposal
     from motifdesk.motifs import Decomposition, Mode
     from motifdesk.session.crystal import CrystalHandle
     from motifdesk.structures.symmetry import SpaceGroup
@@ -35,10 +36,10 @@ class Session(Engine):
     ``atlas``: "lazy" (the bundled ones, loaded on first use), a loaded object, or None (map gestures then raise
     SessionError).
 
-    Every gesture is a method (``distort``, ``strain``, ``drag_to``, ``decode_at``, ``substitute``, ``symmetrize``,
-    ``set_structure``, ``supercell``, ``morph``) that commits one named edit and returns the new state;
-    ``gesture(kind)`` or ``preview``/``commit``/``cancel`` is the live form. All methods may be called from any thread.
-    The state is replaced whole under one lock; observers are called outside it.
+    Every gesture is a method (``distort``, ``strain``, ``drag_to``, ``decode_at``, ``substitute``, ``delete_sites``,
+    ``add_site``, ``symmetrize``, ``set_structure``, ``supercell``, ``morph``) that commits one named edit and returns the
+    new state; ``gesture(kind)`` or ``preview``/``commit``/``cancel`` is the live form. All methods may be called from any
+    thread. The state is replaced whole under one lock; observers are called outside it.
 
     Picking (``select``) is not a step of the history: undo takes back changes of the design, not clicks. Each node
     remembers the pick it was left with, so that undo brings back amplitudes *and* the motif they belong to.
@@ -85,6 +86,24 @@ class Session(Engine):
     def substitute(self, sites: Any, species: Any = None) -> State:
         """Put other species on sites: ``substitute({3: "Rh"})`` or ``substitute([0, 1], "Rh")``."""
         return self._edit("substitute", (sites, species), {})
+
+    def delete_sites(self, sites: Any) -> State:
+        """Take the atoms of these site indices out; the sites behind them move up."""
+        return self._edit("delete_sites", (sites,), {})
+
+    def add_site(self, species: Any, position: Any) -> State:
+        """Put an atom of ``species`` at ``position`` [3] (Cartesian, Angstrom); it becomes the last site."""
+        return self._edit("add_site", (species, position), {})
+
+    def propose_missing(self, n: int = 5) -> list[Proposal]:
+        """What may be missing in the committed design, surest first (see :func:`motifdesk.codec.propose_missing`)."""
+        from motifdesk.codec.missing import propose_missing
+
+        return propose_missing(self.committed.arrays, n)
+
+    def accept(self, proposal: Proposal) -> State:
+        """Put a proposed atom in, as an edit like :meth:`add_site`."""
+        return self.add_site(proposal.element, proposal.position)
 
     def symmetrize(self, tolerance: float = 0.1) -> State:
         """Snap positions and cell to the space group found within ``tolerance`` (Angstrom)."""
