@@ -1,15 +1,17 @@
 """The missing atom: what the network proposes for every hole of structures it was not trained on.
 
 --data: a QM9-like .npz (default: the bundled part), or a corpus of crystals (a file with lattices). Structures that the
-shipped weights were trained or tuned on are left out by their ids. --limit: structures a size class (default 60 molecules
-or 200 crystals, in a fixed shuffled order; 0 for all).
+shipped weights were trained or tuned on are left out by their ids. --limit: structures a size class (default 60
+molecules or 200 crystals, in a fixed shuffled order; 0 for all).
 
-Molecules: every atom removed once. summary: accuracy_5_18, accuracy_19, accuracy_23, accuracy_25_29 (right element within
-0.5 Angstrom), mae_... (mean distance over all holes, Angstrom), mae_right_... (over the right ones), molecules_... .
+Molecules: every atom removed once. summary: accuracy_5_18, accuracy_19, accuracy_23, accuracy_25_29 (right element
+within 0.5 Angstrom), mae_... (mean distance over all holes, Angstrom), mae_right_... (over the right ones),
+molecules_... .
 
 Crystals: one site of each removed, drawn with seed 0. summary: accuracy_crystals, place_crystals (within 0.5 Angstrom
-whatever the element), element_crystals, mae_crystals, mae_right_crystals, crystals; and of a baseline that puts the most
-common element of what is left into its roomiest void: accuracy_baseline, place_baseline, element_baseline, mae_baseline.
+whatever the element), element_crystals, mae_crystals, mae_right_crystals, crystals; and of a baseline that puts the
+most common element of what is left into its roomiest void: accuracy_baseline, place_baseline, element_baseline,
+mae_baseline.
 """
 
 import time

@@ -23,7 +23,8 @@ pytestmark = [
 def story():
     with browser.lab([]) as lab:
         cell = nbformat.v4.new_code_cell("import motifdesk as md\ndesk = md.Desk('benzene.xyz')\ndesk")
-        nbformat.write(nbformat.v4.new_notebook(cells=[cell]), lab.folder / "missing.ipynb")
+        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+        nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata=kernel), lab.folder / "missing.ipynb")
         lab.open("missing.ipynb")
         lab.run_all()
         browser.poll(lab.stage, "the structure on the stage", 90)
@@ -69,7 +70,8 @@ def test_the_proposals_are_drawn_and_listed_with_their_confidence(story):
     spheres = story.page.evaluate(
         """() => globalThis.motifdesk.latest.pane.ghosts.layers.map((c) => {
              const r = c.reprList[0].repr; const b = r.bufferList[0];
-             return { opacity: r.getParameters().opacity, at: Array.from(b.geometry.attributes.position.array).slice(0, 3) }; })"""
+             return { opacity: r.getParameters().opacity,
+                      at: Array.from(b.geometry.attributes.position.array).slice(0, 3) }; })"""
     )
     assert len(spheres) == now["drawn"] >= 1
     np.testing.assert_allclose(spheres[0]["at"], first["position"], atol=1e-3)

@@ -122,7 +122,6 @@ def test_a_hole_is_seen_through_all_its_near_images():
 def test_the_middle_of_an_empty_octahedron_is_a_void():
     """SrTiO3 without titanium: every atom left sits on a centre of inversion and can point nowhere."""
     a = 3.905
-    z = np.array([38, 8, 8, 8])
     x = a * np.array([[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]])
     rng = np.random.default_rng(5)
     turn, shift = random_rotation(rng), rng.normal(size=3)

@@ -113,6 +113,7 @@ class StagePane {
     this.move();
     this.tools.draw();
     this.ghosts.draw();
+    this.tip.style.display = "none"; // what it named may be gone
     this.loads += 1;
     const fit = this.link.get("fit") || 0;
     if (first || fit !== this.fitted) this.fit(fit);

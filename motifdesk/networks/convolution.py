@@ -54,9 +54,7 @@ class DepthwiseProduct(nn.Module):
     block of the output that path k fills.
     """
 
-    def __init__(
-        self, irreps_in: o3.Irreps, paths: list[tuple[int, int, o3.Irrep]], place: dict[int, int]
-    ) -> None:
+    def __init__(self, irreps_in: o3.Irreps, paths: list[tuple[int, int, o3.Irrep]], place: dict[int, int]) -> None:
         super().__init__()
         self.blocks = [(x.mul, x.ir.l) for x in irreps_in]
         self.paths = [(i, degree, out.l) for i, degree, out in paths]
@@ -65,7 +63,7 @@ class DepthwiseProduct(nn.Module):
         self.weight_numel = sum(self.channels)
 
     def forward(self, h: torch.Tensor, edges: Edges, weight: torch.Tensor) -> torch.Tensor:
-        """Messages to the centres, summed: ``h [N, irreps_in]``, ``weight [E, weight_numel]`` -> ``[N, irreps_out]``."""
+        """Messages to centres, summed: ``h [N, irreps_in]``, ``weight [E, weight_numel]`` -> ``[N, irreps_out]``."""
         centre, neighbour = edges.index
         weights = weight.split(self.channels, dim=1)
         # channels innermost: on edges every operation runs along contiguous rows of them

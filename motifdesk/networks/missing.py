@@ -6,11 +6,11 @@ the element. Three things differ here.
 
 - The votes are the components of a Gaussian mixture, so that one loss, its negative log likelihood, teaches
   displacement, confidence and element alike: ``-log sum_v softmax(c)_v N(r; r_v + d_v, s_v) p_v(Z)``.
-- A vote is a pair of mirror images, ``d = reach (cos(t) u +- sin(t) n)``, with a polar unit vector ``u`` and an axial one
-  ``n``. A single equivariant vector cannot say "above or below this plane": it would point between the two, where no
-  atom ever is (a hydroxyl's hydrogen, the second one of an amine). A pseudoscalar tells which of the two is likelier.
-- In crystals the middles of the voids (:mod:`motifdesk.networks.missing_voids`) listen and vote too: an atom on a centre
-  of inversion can point nowhere. A vote counts through all periodic images of the hole.
+- A vote is a pair of mirror images, ``d = reach (cos(t) u +- sin(t) n)``, with a polar unit vector ``u`` and an axial
+  one ``n``. A single equivariant vector cannot say "above or below this plane": it would point between the two, where
+  no atom ever is (a hydroxyl's hydrogen, the second one of an amine). A pseudoscalar tells which of the two is likelier.
+- In crystals the middles of the voids (:mod:`motifdesk.networks.missing_voids`) listen and vote too: an atom on a
+  centre of inversion can point nowhere. A vote counts through all periodic images of the hole.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ from motifdesk.networks.missing_head import VoteHead, Votes
 class MissingConfig:
     """Sizes of :class:`MissingAtom`; lengths in units of the structure's own (2 Angstrom for molecules).
 
-    ``multiplicities``: channels of degree 0, 1, 2. ``radial``, ``hidden``, ``norm``: see ``Convolution``. ``pairs``: pairs
-    of votes a node; ``wide``: width of the head that casts them. ``voids``: whether the voids of a crystal vote too.
+    ``multiplicities``: channels of degree 0, 1, 2. ``radial``, ``hidden``, ``norm``: see ``Convolution``. ``pairs``:
+    pairs of votes a node; ``wide``: width of the head that casts them. ``voids``: whether the voids of a crystal
+    vote too.
     """
 
     cutoff: float = 2.2
@@ -132,8 +133,8 @@ class Holes(NamedTuple):
 
 
 def negative_log_likelihood(votes: Votes, holes: Holes, member: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-    """``[B]``: the loss of the module's docstring. ``member [N]``: the structure of each node; ``index [118 + 1]``: place
-    of an element among the types."""
+    """``[B]``: the loss of the module's docstring. ``member [N]``: the structure of each node; ``index [118 + 1]``:
+    place of an element among the types."""
     count = len(holes.species)
     weight = votes.confidence - graph_logsumexp(votes.confidence.logsumexp(1), member, count)[member].unsqueeze(1)
     miss = (holes.offset.unsqueeze(1) - votes.displacement.unsqueeze(2)).square().sum(-1)  # [N, V, M]

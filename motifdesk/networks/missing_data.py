@@ -17,7 +17,6 @@ from motifdesk.networks.missing import Holes, MissingConfig
 from motifdesk.networks.missing_voids import voids
 from motifdesk.networks.missing_votes import nearest_image
 
-
 _FAR = 1e4  # scaled units
 
 
@@ -183,9 +182,7 @@ def hole_batch(
     scales = batch.scale.tolist()
     each = [offsets(x, hole, left[2]) / s for x, (left, hole, _), s in zip(places, parts, scales, strict=True)]
     images = max(o.shape[1] for o in each)  # a molecule's hole has one image; what is beyond is out of reach
-    offset = np.concatenate(
-        [np.pad(o, ((0, 0), (0, images - o.shape[1]), (0, 0)), constant_values=_FAR) for o in each]
-    )
+    offset = np.concatenate([np.pad(o, ((0, 0), (0, images - o.shape[1]), (0, 0)), constant_values=_FAR) for o in each])
     species = torch.tensor([p[2] for p in parts], device=device)
     return batch, Holes(torch.from_numpy(offset).float().to(device), species)
 

@@ -17,8 +17,8 @@ from torch import nn
 
 
 class Votes(NamedTuple):
-    """``V`` votes a node: ``displacement [N, V, 3]`` in scaled units, ``confidence [N, V]`` logits, ``log_width [N, V]``
-    (scaled), ``types [N, V, elements]`` log probabilities over ``config.elements``."""
+    """``V`` votes a node: ``displacement [N, V, 3]`` in scaled units, ``confidence [N, V]`` logits, ``log_width
+    [N, V]`` (scaled), ``types [N, V, elements]`` log probabilities over ``config.elements``."""
 
     displacement: torch.Tensor
     confidence: torch.Tensor
@@ -31,8 +31,8 @@ def _unit(vector: torch.Tensor, least: float = 1e-4) -> torch.Tensor:
 
 
 class VoteHead(nn.Module):
-    """``multiplicities``: channels of degree 0, 1, 2; ``kinds``: number of elements; ``pairs`` of votes a node; ``wide``:
-    width of the perceptron."""
+    """``multiplicities``: channels of degree 0, 1, 2; ``kinds``: number of elements; ``pairs`` of votes a node;
+    ``wide``: width of the perceptron."""
 
     AXIAL = 12
 

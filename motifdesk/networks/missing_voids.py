@@ -21,8 +21,9 @@ MOST = 24
 def voids(positions: np.ndarray, cell: np.ndarray, scale: float) -> np.ndarray:
     """Middles of the voids ``[K, 3]``, Angstrom, the roomiest first, at most ``MOST`` of them.
 
-    ``positions [N, 3]`` and ``cell`` (rows) in Angstrom; ``scale``: the structure's own length. The answer does not depend
-    on rotation or on the order of the atoms; a grid is tied to the cell, so that shallow voids may come and go with it.
+    ``positions [N, 3]`` and ``cell`` (rows) in Angstrom; ``scale``: the structure's own length. The answer does not
+    depend on rotation or on the order of the atoms; a grid is tied to the cell, so that shallow voids may come and go
+    with it.
     """
     inverse = np.linalg.inv(cell)
     cutoff = REACH * WIDTH * scale

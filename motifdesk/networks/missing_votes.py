@@ -7,7 +7,6 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from motifdesk.networks.batch import GraphBatch
 from motifdesk.networks.missing_head import Votes
@@ -24,8 +23,8 @@ class Peak(NamedTuple):
 
 
 class Ballot(NamedTuple):
-    """The votes on one structure, float64: ``displacement [n, V, 3]`` (scaled); over all ``n V`` votes ``weight`` (sum 1),
-    ``width`` (scaled), ``types [n V, elements]`` probabilities."""
+    """The votes on one structure, float64: ``displacement [n, V, 3]`` (scaled); over all ``n V`` votes ``weight`` (sum
+    1), ``width`` (scaled), ``types [n V, elements]`` probabilities."""
 
     displacement: np.ndarray
     weight: np.ndarray

@@ -59,7 +59,7 @@ def renumbered(old: State, new: State, place: Mapping[int, int]) -> Selection:
 
 def template_after(kind: str, recipe: Mapping[str, Any], parent: State) -> Any:
     """The pymatgen object that carries labels and site properties after a "delete_sites" or "add_site"."""
-    template = from_arrays(parent.arrays, like=parent.reference.template)
+    template: Any = from_arrays(parent.arrays, like=parent.reference.template)
     if kind == "delete_sites":
         template.remove_sites([int(k) for k in recipe["sites"]])
     elif parent.arrays.is_crystal:
