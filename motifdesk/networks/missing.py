@@ -8,7 +8,8 @@ the element. Three things differ here.
   displacement, confidence and element alike: ``-log sum_v softmax(c)_v N(r; r_v + d_v, s_v) p_v(Z)``.
 - A vote is a pair of mirror images, ``d = reach (cos(t) u +- sin(t) n)``, with a polar unit vector ``u`` and an axial
   one ``n``. A single equivariant vector cannot say "above or below this plane": it would point between the two, where
-  no atom ever is (a hydroxyl's hydrogen, the second one of an amine). A pseudoscalar tells which of the two is likelier.
+  no atom ever is (a hydroxyl's hydrogen, the second one of an amine). A pseudoscalar tells which of the two is
+  likelier.
 - In crystals the middles of the voids (:mod:`motifdesk.networks.missing_voids`) listen and vote too: an atom on a
   centre of inversion can point nowhere. A vote counts through all periodic images of the hole.
 """

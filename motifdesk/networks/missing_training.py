@@ -30,9 +30,12 @@ RIGHT = 0.5
 class MissingTraining:
     """Settings of a run: ``rate`` after ``warmup`` steps, falling as a cosine to ``final_rate`` of itself in the last
     ``cooldown`` epochs. Before these begin, a run can be gone on with for other ``epochs`` and ``cooldown``: nothing
-    that was done depends on them. ``one_hole_each``: an epoch has one hole of every structure, drawn anew, instead of all
-    their holes. ``head_alone``: the convolutions stay as they begin (see ``start`` of :func:`train_missing`); what they
-    know of a hole is computed once and kept in memory, and a step costs a tenth."""
+    that was done depends on them.
+
+    ``one_hole_each``: an epoch has one hole of every structure, drawn anew, instead of all their holes. ``head_alone``:
+    the convolutions stay as they begin (see ``start`` of :func:`train_missing`); what they know of a hole is computed
+    once and kept in memory, and a step costs a tenth.
+    """
 
     epochs: int = 24
     cooldown: int = 10
