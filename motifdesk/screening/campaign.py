@@ -246,7 +246,8 @@ class Campaign:
     def _kind(self) -> str:
         """What competing phases were computed with: calculator's settings, so that unlike energies never meet."""
         e = self.plan.energy
-        how = f"relaxed fmax {e['fmax']:g} steps {e['steps']} cell {e['cell']}" if e["relax"] else "as given"
+        relaxed = e["relax"] and e["hull_relax"]
+        how = f"relaxed fmax {e['fmax']:g} steps {e['steps']} cell {e['cell']}" if relaxed else "as given"
         return f"{e['calculator']} {dict(e['arguments'])} {how}"
 
     def _shop(self) -> Workshop:
@@ -286,7 +287,7 @@ class Campaign:
 
 def _but_seconds(table: Mapping[str, Any]) -> dict[str, Any]:
     """A longer time limit makes no other candidate."""
-    return {k: v for k, v in table.items() if k not in ("seconds", "hull", "hull_atoms")}
+    return {k: v for k, v in table.items() if k not in ("seconds", "hull", "hull_atoms", "hull_relax")}
 
 
 def _stage(progress: Callable[[Progress], object] | None, name: str) -> Callable[[int, int], None]:

@@ -55,6 +55,7 @@ ENERGY = {
     "cell": Option(True, "relax the cell too"),
     "seconds": Option(300.0, "for one candidate; a worker that is silent for longer is ended", 0.5, 86400),
     "hull": Option(True, "energy above the hull of the corpora's phases"),
+    "hull_relax": Option(True, "relax the competing phases as the candidates are; false: take them as tabulated"),
     "hull_atoms": Option(60, "competing phases of at most so many atoms", 1, 500),
 }
 _PATHS = ("structure", "structures", "first", "last", "files", "own", "design")

@@ -108,9 +108,9 @@ def _energies_said(store: Store) -> str:
         return '<p class="muted">No energies were computed; in the order of their names.</p>'
     how = f"relaxed to {energy['fmax']} eV/Å" if energy.get("relax") else "as proposed"
     return (
-        f'<p class="muted">Energies by {escape(str(energy["calculator"]))}, {how}. Above the hull: against the '
-        "phases of the bundled corpora and textbook elements, with energies of the same calculator; these are a part of "
-        "the known phases, so what looks stable here need not be.</p>"
+        f'<p class="muted">Energies by {escape(str(energy["calculator"]))}, {how}. Above the hull: '
+        "against the phases of the bundled corpora and textbook elements, with energies of the same calculator; these "
+        "are a part of the known phases, so what looks stable here need not be.</p>"
     )
 
 

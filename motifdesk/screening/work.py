@@ -117,7 +117,8 @@ class Workshop:
         from motifdesk.structures.cells import primitive_cell
 
         try:
-            small = to_arrays(primitive_cell(from_arrays(candidate.arrays)))
+            structure: Any = from_arrays(candidate.arrays)
+            small = to_arrays(primitive_cell(structure))
         except MotifDeskError:  # no symmetry found: the checks say what is wrong with it
             return candidate
         return candidate.with_(arrays=small) if len(small) < len(candidate.arrays) else candidate
@@ -157,7 +158,7 @@ class Workshop:
             arrays = arrays_from_dict(given)
             assert arrays is not None
             try:
-                if self.spec["energy"]["relax"]:
+                if self.spec["energy"]["relax"] and self.spec["energy"]["hull_relax"]:
                     _, energy = self._relax(arrays)
                     tell({"phase": [identifier, energy.per_atom, energy.note]})
                     continue

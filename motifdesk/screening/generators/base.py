@@ -108,6 +108,8 @@ def make_generator(table: Mapping[str, Any], seed: int = 0) -> Generator:
     if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
         raise ScreeningError(f"count = {count!r}", where=where, remedy="a whole number from 1")
     made = named(KINDS.get(kind, kind), f"kind of {where}", f"one of {', '.join(KINDS)}, or module:Class")
+    if not (isinstance(made, type) and issubclass(made, Generator)):
+        raise ScreeningError(f"{kind} is no generator", where=where, remedy="name a subclass of Generator")
     return made(name, seed, count, given)
 
 

@@ -18,7 +18,7 @@ from .base import Generator
 
 class ModeGenerator(Generator):
     """Displacement modes of a supercell of a parent, each at every amplitude (Angstrom, root sum of squares over the
-    supercell's atoms), then pairs of modes at the same amplitudes. The acoustic drift is left out."""
+    supercell's atoms), then pairs of modes at the same amplitudes. Shifts of the whole crystal are left out."""
 
     OPTIONS: ClassVar = {
         "structure": Option("", "file of the parent, or the name of a bundled example", needed=True),

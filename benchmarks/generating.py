@@ -1,0 +1,124 @@
+"""How generated crystals are measured in the field: the definitions of CDVAE.
+
+T. Xie, X. Fu, O.-E. Ganea, R. Barzilay, T. Jaakkola, "Crystal diffusion variational autoencoder for periodic material
+generation", ICLR 2022 (arXiv:2110.06197), section 5.3 and ``scripts/compute_metrics.py``, ``scripts/eval_utils.py`` of
+its code (MIT):
+
+- structure validity: shortest distance at least 0.5 Angstrom, volume at least 0.1 A^3;
+- composition validity: charge neutrality by SMACT with Pauling's test, metals and single elements passing;
+- coverage: matminer fingerprints, CrystalNN order parameters averaged over the sites and Magpie element properties; a
+  crystal is covered when the nearest structure fingerprint is within 0.4 and the nearest composition fingerprint within
+  10 (the cutoffs for MP-20). Recall over the reference, precision over everything generated;
+- Wasserstein distances of density (g/cm^3) and of the number of elements, of the valid crystals.
+
+Two things differ: composition fingerprints are standardised with the mean and spread of the bundled `mp_20` (CDVAE: its
+training set), and the reference is the development part of the bundled corpora, since the test set is held out.
+"""
+
+from __future__ import annotations
+
+import warnings
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from motifdesk.structures import AtomArrays, corpus, from_arrays
+
+STRUCTURE_CUTOFF, COMPOSITION_CUTOFF = 0.4, 10.0
+
+
+def structure_valid(arrays: AtomArrays) -> bool:
+    """CDVAE's structure validity."""
+    from motifdesk.motifs import shortest_contact
+
+    contact = shortest_contact(arrays)
+    return arrays.volume >= 0.1 and (contact is None or contact.distance >= 0.5)
+
+
+@cache
+def composition_valid(formula: str) -> bool:
+    """CDVAE's composition validity, with SMACT's oxidation states of 2014 as CDVAE had them."""
+    from smact.screening import smact_validity
+
+    return bool(smact_validity(formula, use_pauling_test=True, include_alloys=True, oxidation_states_set="smact14"))
+
+
+@cache
+def _featurizers() -> tuple[Any, Any]:
+    from matminer.featurizers.composition.composite import ElementProperty
+    from matminer.featurizers.site.fingerprint import CrystalNNFingerprint
+
+    return CrystalNNFingerprint.from_preset("ops"), ElementProperty.from_preset("magpie")
+
+
+@cache
+def _scaler() -> tuple[np.ndarray, np.ndarray]:
+    from pymatgen.core import Composition
+
+    c = corpus("mp_20")
+    held = c.development
+    chosen = np.random.default_rng(0).permutation(np.flatnonzero(~held))[:1500]
+    rows = np.array([_featurizers()[1].featurize(Composition(c[int(k)].formula)) for k in chosen], dtype=float)
+    return np.nanmean(rows, 0), np.nanstd(rows, 0).clip(min=1e-6)
+
+
+def fingerprints(arrays: AtomArrays) -> tuple[np.ndarray, np.ndarray] | None:
+    """(structure [61], standardised composition [132]); None where CrystalNN fails, as CDVAE drops it."""
+    sites, elements = _featurizers()
+    structure: Any = from_arrays(arrays)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            found = np.mean([sites.featurize(structure, k) for k in range(len(structure))], axis=0)
+            mean, std = _scaler()
+            composition = (np.array(elements.featurize(structure.composition), dtype=float) - mean) / std
+        except Exception:  # CrystalNN raises several kinds on crystals that are none
+            return None
+    if not (np.isfinite(found).all() and np.isfinite(composition).all()):
+        return None
+    return found, composition
+
+
+@cache
+def _remembered(arrays: AtomArrays) -> tuple[np.ndarray, np.ndarray] | None:
+    """Of a reference crystal, which every generator is held against (arrays compare by identity)."""
+    return fingerprints(arrays)
+
+
+def measures(generated: list[AtomArrays | None], reference: list[AtomArrays]) -> dict[str, float]:
+    """The six figures of CDVAE for what was generated; None (no structure) counts as invalid."""
+    from scipy.spatial.distance import cdist
+    from scipy.stats import wasserstein_distance
+
+    total = len(generated)
+    made = [a for a in generated if a is not None]
+    good_structure = [structure_valid(a) for a in made]
+    good_composition = [composition_valid(a.formula) for a in made]
+    both = [a for a, s, c in zip(made, good_structure, good_composition, strict=True) if s and c]
+    ours = [f for f in (fingerprints(a) for a in both) if f is not None]
+    theirs = [f for f in (_remembered(a) for a in reference) if f is not None]
+    recall = precision = float("nan")
+    if ours and theirs:
+        s = cdist(np.array([f[0] for f in theirs]), np.array([f[0] for f in ours]))
+        c = cdist(np.array([f[1] for f in theirs]), np.array([f[1] for f in ours]))
+        near = [(s.min(k) <= STRUCTURE_CUTOFF) & (c.min(k) <= COMPOSITION_CUTOFF) for k in (1, 0)]
+        recall, precision = float(near[0].mean()), float(near[1].sum()) / total
+    return {
+        "validity_structure": sum(good_structure) / total,
+        "validity_composition": sum(good_composition) / total,
+        "coverage_recall": recall,
+        "coverage_precision": precision,
+        "wasserstein_density": wasserstein_distance(_densities(both), _densities(reference)) if both else float("nan"),
+        "wasserstein_elements": (wasserstein_distance(_elements(both), _elements(reference)) if both else float("nan")),
+    }
+
+
+def _densities(many: list[AtomArrays]) -> list[float]:
+    from motifdesk.screening.checks.geometry import mass_density
+
+    return [mass_density(from_arrays(a)) for a in many]
+
+
+def _elements(many: list[AtomArrays]) -> list[int]:
+    return [len(set(a.numbers.tolist())) for a in many]
