@@ -101,7 +101,8 @@ def test_the_cubic_parent_is_found_from_the_polar_crystal_alone(name):
     for parent in found:
         assert space_group(parent.structure, 1e-3).number == parent.group.number
         assert not parent.polar and parent.largest < 0.3
-    assert found == tuple(sorted(found, key=lambda p: (round(p.largest, 4), -p.group.number)))
+    assert found == tuple(sorted(found, key=lambda p: (round(p.largest, 1), -p.group.number)))
+    assert found[0].group.symbol == "Pm-3m"
 
 
 def test_a_parent_is_found_in_a_rotated_shuffled_cell():
@@ -239,8 +240,18 @@ def test_matrices_of_a_lattice_are_its_holohedry_without_strain():
         assert len(near_matrices(metric, 0.2)[0]) >= size
 
 
+def test_more_than_one_pairing_of_a_group_is_given_when_asked_for():
+    child = published(next(p for p in EXCERPT if p["formula"] == "CsPbCl3")["polar"])
+    one, more = (nonpolar_parents(child, largest=1.6, each=n) for n in (1, 3))
+    kinds = [(p.group.number, len(p.structure)) for p in more]
+    assert len(set((p.group.number, len(p.structure)) for p in one)) == len(one) == len(set(kinds)) < len(more)
+    assert max(kinds.count(kind) for kind in kinds) <= 3
+
+
 def test_bad_limits_are_told():
     child = md.read("BaTiO3-tetragonal.cif", cell="primitive")
+    with pytest.raises(TopologyError, match="each"):
+        nonpolar_parents(child, each=0)
     for name in ("largest", "strain", "seconds"):
         for bad in (0.0, -1.0, float("nan")):
             with pytest.raises(TopologyError, match=name):

@@ -39,7 +39,7 @@ POLAR = frozenset(
 _TOLERANCE = 1e-3
 _MOST_ATOMS = 400
 #: states kept of one generation, and groups and operations that a state is extended by
-_BEAM, _BRANCHES, _TRIES = 8, 20, 60
+_BEAM, _BRANCHES, _TRIES = 12, 30, 100
 #: root mean square displacement over the largest one: above this no operation is looked at
 _RMS = 0.7
 
@@ -103,9 +103,18 @@ class _State:
 
 
 def nonpolar_parents(
-    structure: Any, *, largest: float = 1.0, strain: float = 0.08, seconds: float = 60.0, polar_too: bool = False
+    structure: Any,
+    *,
+    largest: float = 1.0,
+    strain: float = 0.08,
+    each: int = 1,
+    seconds: float = 60.0,
+    polar_too: bool = False,
 ) -> tuple[Parent, ...]:
     """Nonpolar structures from which a polar crystal follows by small displacements, the nearest first.
+
+    Nearest by tenths of an Angstrom of the largest displacement; among those alike the most symmetric comes first. The
+    free coordinates and the cell of a parent are the average that the crystal gives; a relaxed parent's differ.
 
     Parameters
     ----------
@@ -113,6 +122,8 @@ def nonpolar_parents(
         a crystal; its own symmetry is found first.
     largest, strain
         atoms may move so far (Angstrom), the cell may strain so much (principal, logarithmic).
+    each
+        of one space group and cell size give so many, the nearest: atoms may be paired in more than one way.
     seconds
         stop the search after this time, with what was found.
     polar_too
@@ -130,26 +141,29 @@ def nonpolar_parents(
     for name, value in (("largest", largest), ("strain", strain), ("seconds", seconds)):
         if not (math.isfinite(value) and value > 0):
             raise TopologyError(f"{name} is {value!r}", where="nonpolar_parents", remedy="give a positive number")
+    if isinstance(each, bool) or int(each) != each or each < 1:
+        raise TopologyError(f"each is {each!r}", where="nonpolar_parents", remedy="give a whole number from 1")
     own = space_group(arrays, _TOLERANCE)
     if own.number not in POLAR:
         raise TopologyError(
             f"{own.symbol} is not polar", where=arrays.formula, remedy="give a polar crystal, or use md.crystal_modes"
         )
     start = _start(arrays)
-    found = _climb(start, largest, strain, time.monotonic() + seconds)
+    found = _climb(start, largest, strain, time.monotonic() + seconds, int(each))
     kept = [s for s in found if polar_too or s.number not in POLAR]
     parents = [_parent(start, s) for s in kept]
     return tuple(sorted(parents, key=_order))
 
 
 def _order(parent: Parent) -> tuple:
-    return (round(parent.largest, 4), -parent.group.number)
+    # a parent and its own supergroups often move the farthest atom alike: of these the most symmetric is the answer
+    return (round(parent.largest, 1), -parent.group.number, round(parent.largest, 4), parent.strain)
 
 
-def _climb(start: _State, largest: float, strain: float, end: float) -> list[_State]:
-    """Every state reached, one for each space group and cell size: the nearest."""
+def _climb(start: _State, largest: float, strain: float, end: float, each: int) -> list[_State]:
+    """The states reached, the nearest `each` of every space group and cell size."""
     seen: set[tuple] = {start.key}
-    best: dict[tuple, _State] = {}
+    best: dict[tuple, list[_State]] = {}
     frontier = [start]
     while frontier and time.monotonic() < end:
         reached: list[_State] = []
@@ -159,9 +173,7 @@ def _climb(start: _State, largest: float, strain: float, end: float) -> list[_St
                     continue
                 seen.add(fresh.key)
                 reached.append(fresh)
-                name = (fresh.number, len(fresh.numbers))
-                if name not in best or fresh.cost < best[name].cost - 1e-9:
-                    best[name] = fresh
+                best.setdefault((fresh.number, len(fresh.numbers)), []).append(fresh)
         reached.sort(key=lambda s: (round(s.cost, 6), -s.number))
         # the nearest of each kind first, so that one family of near-copies does not fill the beam
         kinds: dict[tuple, int] = {}
@@ -171,7 +183,7 @@ def _climb(start: _State, largest: float, strain: float, end: float) -> list[_St
             ranked.append((place, s))
         ranked.sort(key=lambda x: x[0])
         frontier = [s for _, s in ranked[:_BEAM]]
-    return list(best.values())
+    return [s for states in best.values() for s in sorted(states, key=lambda s: round(s.cost, 6))[:each]]
 
 
 def _steps_up(state: _State, start: _State, largest: float, strain: float, end: float) -> list[_State]:
