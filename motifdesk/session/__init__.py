@@ -8,6 +8,7 @@
 """
 
 from motifdesk.session.compare import Comparison
+from motifdesk.session.crystal import CrystalHandle
 from motifdesk.session.gesture import Gesture
 from motifdesk.session.history import Edit, History, Node
 from motifdesk.session.readouts import Readouts, Row, Verdict
@@ -18,6 +19,7 @@ from motifdesk.session.state import Change, Latent, Selection, State
 __all__ = [
     "Change",
     "Comparison",
+    "CrystalHandle",
     "Edit",
     "Gesture",
     "History",

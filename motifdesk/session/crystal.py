@@ -116,6 +116,8 @@ def handles_of(reference: Reference) -> CrystalHandles:
         modes = crystal_modes(arrays, (1, 1, 1), tolerance=TOLERANCE)
     except MotifDeskError as error:
         return CrystalHandles(None, (), f"No whole-crystal modes: {error}")
+    except Exception as error:  # as for motifs: a cell no chemist would accept must not take the desk down
+        return CrystalHandles(None, (), f"No whole-crystal modes could be found ({type(error).__name__}: {error}).")
     # an orbit that is the whole crystal, moved evenly, changes nothing
     telling = [m for m in modes if not (m.shift and len(m.sites) == count)]
     if not telling:
