@@ -8,7 +8,7 @@ from motifdesk.structures.errors import TopologyError
 from motifdesk.structures.symmetry import space_group
 from motifdesk.topologies import Assembly, Join, Placement, Template, embed, exchange, member, recombine, strained
 from motifdesk.topologies.filling import holes
-from motifdesk.topologies.grammar import canonical_word, words
+from motifdesk.topologies.grammar import Grammar, Letter, canonical_word, words
 
 
 def test_ports_of_ideal_figures_are_the_edges_and_faces_of_the_polyhedra():
@@ -110,6 +110,28 @@ def test_words_are_counted_once():
     # necklaces of two colours under rotation, reflection and exchange, primitive ones: 1, 1, 1, 2, 3, 5
     found = list(words("+-", 6, swap=(("+", "-"),)))
     assert [sum(len(w) == n for w in found) for n in range(1, 7)] == [1, 1, 1, 2, 3, 5]
+
+
+def test_words_that_do_not_go_are_told():
+    """A word whose steps lead back to the start, one that holds a forbidden string, letters that are not there."""
+    figure = Template.ideal("T:4", "Si", "O", 1.62)
+    up, down = Letter(((figure, (0, 0, 0), None),), (0, 0, 5.0)), Letter(((figure, (0, 0, 0), None),), (0, 0, -5.0))
+    grammar = Grammar({"u": up, "d": down}, 5.0 * np.eye(3)[:2], (("ddd", "three steps down meet the floor"),))
+    with pytest.raises(TopologyError, match="'ud'.*does not close: its steps lead nowhere.*[Aa]dd letters"):
+        grammar.assemble("ud")
+    with pytest.raises(TopologyError, match="'ddd' does not go: three steps down meet the floor"):
+        grammar.assemble("d")  # repeated for ever, it holds ddd
+    with pytest.raises(TopologyError, match="holds 'x'.*[Uu]se the letters u d"):
+        grammar.assemble("ux")
+    with pytest.raises(TopologyError, match="empty word"):
+        grammar.assemble("")
+
+
+def test_a_motif_whose_own_vertices_fall_together_is_told():
+    points = np.array([[0, 0, 1.6], [0, 0.4, 1.6], [1.6, 0, 0], [-1.6, 0, 0]])
+    pinched = Template("pinched", "Si", ("O",) * 4, points)
+    with pytest.raises(TopologyError, match="motif 0 would share vertex . with its own vertex ."):
+        _ = Assembly(8.0 * np.eye(3), (Placement(pinched, np.zeros(3)),)).merged
 
 
 def test_impossible_rules_are_told():

@@ -140,6 +140,7 @@ LITERATURE = [  # family, parameters, published crystal, largest rms distance in
     ("ring-silicate", {"ring": "3", "octahedron": 1.94}, benitoite, 0.03),
     ("ring-silicate", {"ring": "6"}, lambda: _example("beryl.cif"), 0.1),
     ("olivine", {}, forsterite, 0.12),
+    ("tetrahedral-chain", {}, lambda: _corpus("mp_20", "mp-510421"), 0.03),
 ]
 
 
@@ -223,6 +224,17 @@ def test_words_in_slabs_make_chains_and_sheets_of_tetrahedra(word, dimensionalit
         assert found == sequences
     else:
         assert {s[0] for s in found} == {2, 3}
+
+
+@pytest.mark.parametrize("word", ["U", "UD", "UUD", "UUDD", "UUDUD", "UUDUDUD"])
+def test_chains_have_the_period_of_their_word(word):
+    """Einer, zweier, dreier (wollastonite), vierer, fuenfer (rhodonite), siebener (pyroxmangite)."""
+    assembly = member("tetrahedral-chain", word=word).assembly
+    net = assembly.net()
+    assert net.dimensionality == 1 and net.symbol == "simple chain"
+    assert all(dict(assembly.sharing(m)) == {"corner": 2} for m in range(len(word)))
+    primitive = assembly.structure().get_primitive_structure()
+    assert primitive.composition.get_el_amt_dict() == {"Cr": len(word), "O": 3 * len(word)}
 
 
 @pytest.mark.parametrize("count", [3, 6])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .declaring import Family, Filling, Parameter, Published, centre, filler, ligand, word
-from .families import chalcogenolates, packings, pyriboles, rings, tunnels
+from .families import chains, chalcogenolates, packings, pyriboles, rings, tunnels
 
 
 def _count(name: str, default: int, low: int, high: int, text: str) -> Parameter:
@@ -69,6 +69,29 @@ ALL = (
             Published("clinochesterite", {"word": "MPMMP"}, "C2/m"),
             Published("talc (one-layer)", {"word": "M"}, "C2/m"),
         ),
+    ),
+    Family(
+        "tetrahedral-chain",
+        "single chains of corner-sharing tetrahedra of any period, U and D their sides",
+        "F. Liebau, Structural Chemistry of Silicates, Springer (1985), chapter 4",
+        (
+            word("UD", "side of each tetrahedron: UD zweier, UUD dreier (wollastonite), UUDUD fuenfer (rhodonite)"),
+            Parameter("bond", 1.68, "distance in the tetrahedra", 1.3, 2.6, "A"),
+            centre("Cr"),
+            ligand("O"),
+            Parameter("lean", 34.0, "lean of the tetrahedra out of the chain's plane", 0.0, 60.0, "degrees"),
+            Parameter("beside", 4.70, "distance of neighbouring chains in their plane", 3.0, 12.0, "A"),
+            Parameter("above", 5.05, "distance of the chains' planes", 3.0, 12.0, "A"),
+            Parameter("rise", 0.5, "height of the next chain beside, in the distance of the planes", 0.0, 1.0),
+            Parameter("shift", 0.0, "move along the chain to the next one, in tetrahedra", 0.0, 2.0),
+        ),
+        lambda p: chains.grammar(
+            p["bond"], p["centre"], p["ligand"], p["lean"], p["beside"], p["above"], p["rise"], p["shift"]
+        ).assemble(p["word"]),
+        letters=chains.LETTERS,
+        swap=(("U", "D"),),
+        members=("UD", "UUD", "UUDD", "UUDUD", "UUDUDUD"),
+        published=(Published("chromium trioxide", {}, "Ama2"),),
     ),
     Family(
         "ring-silicate",
