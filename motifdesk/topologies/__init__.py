@@ -10,6 +10,7 @@ from .disassembling import disassemble
 from .embedding import Embedded, embed, strained
 from .parents import Parent, nonpolar_parents
 from .polar import PolarPath, polar_path
+from .polar_modes import PolarMode, polar_modes
 from .recombining import Recombined, exchange, recombine
 from .registry import Family, Parameter, Published
 from .templates import Template
@@ -23,6 +24,7 @@ __all__ = [
     "Parameter",
     "Parent",
     "Placement",
+    "PolarMode",
     "PolarPath",
     "Published",
     "Recombined",
@@ -35,6 +37,7 @@ __all__ = [
     "families",
     "member",
     "nonpolar_parents",
+    "polar_modes",
     "polar_path",
     "recombine",
     "strained",
