@@ -13,7 +13,8 @@ import numpy as np
 
 from motifdesk.codec.blueprint import blueprint_block
 from motifdesk.codec.codes import COUNTS, GEOMETRY, LATTICE, MOTIF_WIDTH, N_ELEMENTS, ROOT_WIDTH, SYMMETRY, Codes
-from motifdesk.codec.lattice import MOLECULE_SCALE, cell_to_block
+from motifdesk.codec.lattice import cell_to_block
+from motifdesk.codec.readouts import bundled_readouts, code_inputs, read_densities, read_values
 from motifdesk.structures.arrays import AtomArrays, to_arrays
 from motifdesk.structures.corpora import corpora, corpus
 from motifdesk.structures.errors import CodecError, MotifDeskError, MotifDeskWarning
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from motifdesk.codec.decode import Decoded
     from motifdesk.codec.follower import Follower
     from motifdesk.networks.encoder import Encoder
+    from motifdesk.networks.readouts import Readout
 
 _ATOMS_PER_BATCH = 2000
 _CLOSE = 0.1  # Angstrom; two atoms nearer than this are one atom entered twice
@@ -44,13 +46,14 @@ def load_codec(path: str | os.PathLike[str] | None = None, device: str = "auto")
     chosen = _device(device)
     try:
         weights = load_weights(os.fspath(source), device="cpu")
+        readouts = bundled_readouts(weights.digest)
     except NetworkError as error:
         raise CodecError(
             error.what,
             where=error.where or os.fspath(source),
             remedy=error.remedy or "give a codec.safetensors of motifdesk",
         ) from error
-    return Codec(weights.encoder, heads=weights.heads, version=weights.digest[:16], device=chosen)
+    return Codec(weights.encoder, weights.heads, version=weights.digest[:16], device=chosen, readouts=readouts)
 
 
 def _device(name: str) -> torch.device:
@@ -78,7 +81,13 @@ class Codec:
     """
 
     def __init__(
-        self, encoder: Encoder, heads: Any = None, *, version: str, device: torch.device | str = "cpu"
+        self,
+        encoder: Encoder,
+        heads: Any = None,
+        *,
+        version: str,
+        device: torch.device | str = "cpu",
+        readouts: dict[str, Readout] | None = None,
     ) -> None:
         import torch
 
@@ -89,6 +98,7 @@ class Codec:
         self._arrays = encoder_arrays(encoder)
         self._encoder = encoder.to(self.device, torch.float32).eval().requires_grad_(False)
         self._heads = None if heads is None else heads.to(self.device, torch.float32).eval().requires_grad_(False)
+        self._readouts = {k: v.to(self.device, torch.float32) for k, v in (readouts or {}).items()}
 
     @classmethod
     def untrained(cls, seed: int = 0, device: str = "cpu") -> Codec:
@@ -234,6 +244,7 @@ class Codec:
             self.device = torch.device("cpu")
             self._encoder = self._encoder.cpu()
             self._heads = None if self._heads is None else self._heads.cpu()
+            self._readouts = {k: v.cpu() for k, v in self._readouts.items()}
             torch.cuda.empty_cache()
             return work()
 
@@ -332,22 +343,28 @@ class Codec:
     def predict(self, codes: Codes | np.ndarray) -> dict[str, np.ndarray]:
         """Properties of crystals (float64 [B] each, NaN for molecules), by the heads that come with the weights.
 
-        Names as in the corpora: ``formation_energy_per_atom`` (eV/atom), ``band_gap`` (eV), ... An untrained codec has
-        no heads: the dict is empty.
+        Names as in the corpora: ``formation_energy_per_atom`` (eV/atom), ``band_gap`` (eV), ``energy_above_hull``
+        (eV/atom, with the bundled weights), ... An untrained codec has no heads: the dict is empty.
         """
         given = self._codes(codes)
         if self._heads is None:
             return {}
         import torch
 
-        counts = np.zeros((len(given), 118), dtype=np.float32)
-        counts[:, :N_ELEMENTS] = given.counts
-        fractions = counts / np.maximum(counts.sum(1, keepdims=True), 1e-9)
-        volume = np.where(given.is_crystal, given.lattice[:, 1], 3.0 * np.log(MOLECULE_SCALE)).astype(np.float32)
         with torch.no_grad():
-            tensors = (torch.from_numpy(a).to(self.device) for a in (given.geometry.copy(), fractions, volume))
-            values = self._heads(*tensors)
+            values = self._heads(*code_inputs(given, self.device))
         found = {name: v.double().cpu().numpy() for name, v in values.items()}
+        found |= read_values(self._readouts, given, self.device)
+        return {name: np.where(given.is_crystal, v, np.nan) for name, v in found.items()}
+
+    def predict_motifs(self, codes: Codes | np.ndarray) -> dict[str, np.ndarray]:
+        """Density of motifs by shape, as ``find_motifs`` names them: motifs per nm^3, float64 [B], NaN for molecules.
+
+        Read from the root alone, without atoms: for points of the map, blends and samples. Only the bundled weights
+        have this read-out; with others the dict is empty.
+        """
+        given = self._codes(codes)
+        found = read_densities(self._readouts, given, self.device)
         return {name: np.where(given.is_crystal, v, np.nan) for name, v in found.items()}
 
 
