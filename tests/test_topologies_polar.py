@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import motifdesk as md
-from motifdesk.structures.errors import TopologyError
+from motifdesk.structures.errors import MotifDeskWarning, TopologyError
 from motifdesk.structures.symmetry import space_group
 from motifdesk.topologies import nonpolar_parents, polar_path
 from motifdesk.topologies.parents import POLAR
@@ -246,6 +246,13 @@ def test_more_than_one_pairing_of_a_group_is_given_when_asked_for():
     kinds = [(p.group.number, len(p.structure)) for p in more]
     assert len(set((p.group.number, len(p.structure)) for p in one)) == len(one) == len(set(kinds)) < len(more)
     assert max(kinds.count(kind) for kind in kinds) <= 3
+
+
+def test_a_search_out_of_time_says_so():
+    child = published(next(p for p in EXCERPT if p["formula"] == "CsPbCl3")["polar"])
+    with pytest.warns(MotifDeskWarning, match="stopped after"):
+        found = nonpolar_parents(child, largest=1.6, seconds=0.01)
+    assert len(found) <= len(nonpolar_parents(child, largest=1.6))
 
 
 def test_bad_limits_are_told():
