@@ -83,7 +83,8 @@ def parameters(module: nn.Module) -> int:
 
 @dataclass(frozen=True)
 class Fit:
-    """A training: ``steps``, ``losses`` of each step, ``seconds`` of wall time."""
+    """A training: ``steps``, ``losses`` of each step, ``seconds`` of processor time (one
+    thread on a quiet machine takes as long)."""
 
     steps: int
     losses: np.ndarray
@@ -97,7 +98,7 @@ def fit(
     if steps < 1:
         raise NetworkError(f"{steps} steps are no training", where="experiments", remedy="Give at least one.")
     optimiser = torch.optim.Adam(module.parameters(), lr=rate)
-    losses, began = np.full(steps, np.nan), time.perf_counter()
+    losses, began = np.full(steps, np.nan), time.process_time()
     module.train()
     for step in range(steps):
         for group in optimiser.param_groups:
@@ -113,7 +114,7 @@ def fit(
         optimiser.step()
         losses[step] = value.item()
     module.eval().requires_grad_(False)
-    return Fit(steps, losses, time.perf_counter() - began)
+    return Fit(steps, losses, time.process_time() - began)
 
 
 def built(seed: int, make: Callable[[], Any]) -> Any:
