@@ -167,6 +167,22 @@ def test_parameters_say_what_a_slider_needs():
                 assert p.default in p.choices and all(choice in p.description for choice in p.choices)
 
 
+@pytest.mark.parametrize("name", families())
+def test_sliders_build_or_tell_at_both_ends(name):
+    """Any number at either end of its range: a structure without clashes, or one error of this kind; never anything
+    else."""
+    kind = families()[name]
+    for p in kind.parameters:
+        for end in (p.low, p.high) if p.is_number else p.choices:
+            try:
+                built = build(name, neutral=False, **{p.name: end})
+            except TopologyError as error:
+                assert error.what and error.where
+            else:
+                assert np.isfinite(built.frac_coords).all() and built.volume > 1.0
+                assert built.distance_matrix[np.triu_indices(len(built), 1)].min(initial=np.inf) > 0.4
+
+
 def test_motif_finding_agrees_with_what_was_built():
     graph = md.find_motifs(build("harmonic-honeycomb", word="++--"))
     iridium = [m for m in graph.motifs if m.formula == "IrO6"]

@@ -89,6 +89,7 @@ ALL = (
             p["bond"], p["centre"], p["ligand"], p["lean"], p["beside"], p["above"], p["rise"], p["shift"]
         ).assemble(p["word"]),
         letters=chains.LETTERS,
+        rule=chains.check,
         swap=(("U", "D"),),
         members=("UD", "UUD", "UUDD", "UUDUD", "UUDUDUD"),
         published=(Published("chromium trioxide", {}, "Ama2"),),

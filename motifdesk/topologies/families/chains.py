@@ -14,6 +14,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from motifdesk.structures.errors import TopologyError
+
+from ..assembly import Assembly
 from ..grammar import Grammar, Letter
 from ..templates import Template
 
@@ -37,3 +40,16 @@ def grammar(
         tetrahedron = Template(f"{centre}{ligand}4 tetrahedron", centre, (ligand,) * 4, corners, "T:4")
         letters[name] = Letter(((tetrahedron, along + h * out, None),), 2 * along)
     return Grammar(letters, np.array([[shift * edge, beside, rise * above], [0, 0, above]]))
+
+
+def check(assembly: Assembly) -> None:
+    """Every tetrahedron shares two corners. TopologyError where chains come so near that they would share more."""
+    for m in range(len(assembly.placements)):
+        shared = assembly.sharing(m)
+        if dict(+shared) != {"corner": 2}:
+            told = ", ".join(f"{n} {kind}s" for kind, n in sorted((+shared).items())) or "nothing"
+            raise TopologyError(
+                f"tetrahedron {m} would share {told}, in a single chain it is two corners",
+                where="tetrahedral-chain",
+                remedy="move the chains apart, or change rise or shift",
+            )

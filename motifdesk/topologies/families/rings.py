@@ -104,7 +104,7 @@ def _fitted(count: int, free: float, middle_bond: float, second_bond: float, ris
     crossing = [k for k in range(len(edges) - 1) if off[k] * off[k + 1] <= 0]  # false next to a nan
     if not crossing:
         raise TopologyError(
-            f"octahedra of {middle_bond:g} A and tetrahedra of {second_bond:g} A do not both fit between the rings",
+            f"octahedra of {middle_bond:.2f} A and tetrahedra of {second_bond:.2f} A do not both fit between the rings",
             where="rings of 6",
             remedy=_SMALLER,
         )
