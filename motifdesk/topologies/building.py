@@ -143,5 +143,5 @@ def _refuse_clashes(structure: Any, name: str) -> None:
         raise TopologyError(
             f"atoms {contact.a} and {contact.b} would be {contact.distance:.2f} A apart",
             where=name,
-            remedy="use a larger a, or another word",
+            remedy="use a larger cell or longer bonds, or another word",
         )
