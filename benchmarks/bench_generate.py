@@ -5,8 +5,8 @@ similarity, random symmetric crystals (PyXtal). CDVAE's measures: `benchmarks.ge
 the stable-unique-novel rate:
 
 - stable: relaxed by CHGNet 0.3.0 (FIRE, cell too, 0.1 eV/A, 60 steps), at most 0.1 eV/atom above the hull of the
-  bundled corpora's phases (energies of the same model at the tabulated geometries) and textbook elements; one whose competitors
-  are not known is not counted stable;
+  bundled corpora's phases (energies of the same model at the tabulated geometries) and textbook elements; one whose
+  competitors are not known is not counted stable;
 - unique: no StructureMatcher match (default tolerances) with an earlier one; novel: none in `mp_20`, `mpts_52`,
   `perov_5`.
 

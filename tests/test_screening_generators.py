@@ -44,9 +44,13 @@ def test_a_family_is_enumerated_without_repeats_and_says_which_member_fails():
 
 def test_substitutions_stay_in_the_chemical_system_and_scale_the_cell():
     system = {"Na", "K", "Ir", "Ru", "O"}
-    for c in make_generator({"kind": "substitution", "chemical_system": sorted(system), "replace": 2, "count": 20}):
+    wide = {"kind": "substitution", "chemical_system": sorted(system), "subsystems": True, "replace": 2, "count": 20}
+    for c in make_generator(wide):
         assert {e.symbol for e in c.structure.composition.elements} <= system
         assert c.recipe["replaced"]
+    asked = {"kind": "substitution", "chemical_system": ["Na", "Ir", "O"], "replace": 2, "count": 10}
+    for c in make_generator(asked):
+        assert {e.symbol for e in c.structure.composition.elements} == {"Na", "Ir", "O"}
     larger = smaller = 0
     radius = {"F": 0.57, "Cl": 1.02, "Br": 1.2, "I": 1.39, "O": 0.66, "S": 1.05, "Se": 1.2, "Te": 1.38}
     for c in make_generator({"kind": "substitution", "count": 60}):
@@ -121,7 +125,10 @@ def test_options_that_do_not_go_are_refused_before_anything_runs():
     for table, words in [
         ({"kind": "density", "count": 1, "formula": "TiO2", "chemical_system": ["Ti"]}, "together"),
         ({"kind": "density", "count": 1, "band_gap": [1]}, "Two numbers"),
-        ({"kind": "density", "count": 1, "chemical_system": ["Na", "K"], "max_atoms": 3}, "balances|stoichiometry"),
+        (
+            {"kind": "density", "count": 1, "chemical_system": ["Na", "K", "Cl", "Br", "I"], "max_atoms": 4},
+            "balances|stoichiometry",
+        ),
         ({"kind": "substitution", "count": 1, "chemical_system": ["Xx"]}, "Xx"),
         ({"kind": "modes", "structure": "SrTiO3.cif", "irreps": ["Q"]}, "no mode is left"),
         ({"kind": "path", "first": "NaCl.cif", "last": "Si.cif"}, "composition|atoms|formula"),

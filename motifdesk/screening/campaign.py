@@ -159,7 +159,9 @@ class Campaign:
             made = self._fill(executor, progress)
             duplicates = 0
             if not self._stop.is_set():
-                duplicates = mark_duplicates(self.store, self._stop, _stage(progress, "duplicates"))
+                duplicates = mark_duplicates(
+                    self.store, self._stop, _stage(progress, "duplicates"), self.plan.campaign["stol"]
+                )
             if energy["calculator"] and energy["hull"] and not self._stop.is_set():
                 run = self._phases(executor)
                 mark_hull(self.store, run, energy["hull_atoms"], self._kind, _stage(progress, "hull"))

@@ -25,14 +25,17 @@ Tell = Callable[[int, int], None]
 Run = Callable[[Iterable[Task]], Iterator[tuple[str, float | None, str]]]
 
 
-def mark_duplicates(store: Store, stop: threading.Event, tell: Tell = lambda done, total: None) -> int:
+def mark_duplicates(
+    store: Store, stop: threading.Event, tell: Tell = lambda done, total: None, stol: float = 0.3
+) -> int:
     """Set `duplicate_of` of every candidate that passed and is the same crystal as an earlier one; returns how many.
 
     The first of each kind in the order of the keys keeps NULL. Compared are final structures (relaxed where there are)
-    of one formula whose AMDs are near, by `StructureMatcher`; see `checks.novelty`.
+    of one formula whose AMDs are near, by `StructureMatcher` (`stol`: its site tolerance, in units of the cube root of
+    the volume per atom; the default joins a distorted crystal and its parent); see `checks.novelty`.
     """
     formulas = store.table(["formula"], "status = 'passed' GROUP BY formula HAVING count(*) > 1")["formula"].tolist()
-    fit = matcher()
+    fit = matcher(stol)
     found = 0
     for k, formula in enumerate(formulas):
         if stop.is_set():

@@ -43,6 +43,7 @@ CAMPAIGN = {
     "workers": Option(2, "child processes of this machine; 0: none, in this process", 0, 256),
     "scheduler": Option("", "address of a Dask scheduler, instead of workers", kind="any"),
     "batch": Option(8, "candidates handed to a worker at a time", 1, 256),
+    "stol": Option(0.3, "site tolerance of StructureMatcher, for duplicates; lower tells distortions apart", 0.001, 1),
     "primitive": Option(True, "reduce candidates to their primitive cells: energies cost less"),
     "map": Option(True, "place what passes on the map"),
 }

@@ -81,7 +81,9 @@ def _by_generator(store: Store) -> str:
         mine = t["generator"] == name
         each = [int((mine & (t["status"] == s)).sum()) for s in ("passed", "rejected", "error")]
         cells = "".join(f'<td class="n">{n:,}</td>' for n in each)
-        rows.append(f'<tr><td>{escape(name)}</td>{cells}<td class="n">{np.nanmean(t["seconds"][mine]):.2f}</td></tr>')
+        spent = t["seconds"][mine]
+        mean = _number(spent[np.isfinite(spent)].mean() if np.isfinite(spent).any() else None, 2)
+        rows.append(f'<tr><td>{escape(name)}</td>{cells}<td class="n">{mean}</td></tr>')
     head = "<tr><th>generator</th><th>passed</th><th>rejected</th><th>error</th><th>seconds each</th></tr>"
     return f"<h2>Generators</h2><table>{head}{''.join(rows)}</table>"
 

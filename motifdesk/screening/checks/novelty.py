@@ -51,11 +51,11 @@ def amd(arrays: AtomArrays, k: int = AMD_K) -> np.ndarray:
         radius *= 1.4
 
 
-def matcher() -> Any:
-    """pymatgen's StructureMatcher with its default tolerances."""
+def matcher(stol: float = 0.3) -> Any:
+    """pymatgen's StructureMatcher with its default tolerances, or another one for the sites."""
     from pymatgen.analysis.structure_matcher import StructureMatcher
 
-    return StructureMatcher()
+    return StructureMatcher(stol=stol)
 
 
 def near_enough(a: np.ndarray, b: np.ndarray) -> bool:

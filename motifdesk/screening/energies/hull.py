@@ -5,8 +5,8 @@ Materials Project, development structures included) within it, and for elements 
 textbook structure (bcc, fcc, hcp, diamond, ... as ASE tabulates them). They are treated exactly as the candidates are:
 with the same calculator, relaxed where the candidates are relaxed (unless the plan says `hull_relax = false`: then
 as tabulated, which puts them a few meV/atom too high for relaxed candidates). The corpora's own formation
-energies are corrected DFT energies and are not mixed in. A hull over a part of the known phases lies too high: what is stable here need not
-be against all that is known.
+energies are corrected DFT energies and are not mixed in. A hull over a part of the known phases lies too high: what is
+stable here need not be against all that is known.
 """
 
 from __future__ import annotations

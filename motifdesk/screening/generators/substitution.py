@@ -30,7 +30,8 @@ class SubstitutionGenerator(Generator):
         "corpora": Option(["mp_20"], "bundled corpora to start from"),
         "structures": Option([], "files to start from instead"),
         "replace": Option(1, "how many elements are exchanged", 1, 4),
-        "chemical_system": Option([], "elements that may be in the result; default: any"),
+        "chemical_system": Option([], "elements of the result; default: any"),
+        "subsystems": Option(False, "results may lack elements of the chemical system"),
         "max_atoms": Option(20, "atoms in the cell at most", 1, 200),
     }
 
@@ -65,6 +66,8 @@ class SubstitutionGenerator(Generator):
         """Whether few enough elements are foreign, each with an allowed stand-in that the result would then contain."""
         present = set(np.unique(numbers).tolist())
         assert self._allowed is not None
+        if not self.options["subsystems"] and (len(present) != len(self._allowed) or present == self._allowed):
+            return False
         foreign = present - self._allowed
         table = counts()
         free = self._allowed - present
