@@ -209,6 +209,9 @@ def test_damaged_and_foreign_weights_are_refused(tmp_path) -> None:
         load_experiments(tmp_path / "none.safetensors")
     with pytest.raises(NetworkError, match="format"):
         load_experiments(path("weights", "codec.safetensors"))
+    save_experiments(tmp_path / "x.safetensors", Experiments({}, {"moon": {}}, ""))
+    with pytest.raises(NetworkError, match=r"\['moon'\]"):
+        load_experiments(tmp_path / "x.safetensors")
     data = bytearray(path("weights", "experiments.safetensors").read_bytes())
     data[-5] ^= 0x10
     (tmp_path / "bad.safetensors").write_bytes(bytes(data))

@@ -18,6 +18,7 @@ from motifdesk.structures.representations import (
     from_bond_graph,
     from_coordinates,
     from_image,
+    from_smiles,
     image,
     smiles,
     standard,
@@ -69,8 +70,6 @@ def test_a_flat_molecule_can_be_read_from_an_image_but_not_from_the_side(benzene
 
 
 def test_two_molecules_may_share_one_fingerprint(benzene: AtomArrays) -> None:
-    from motifdesk.structures.representations import from_smiles
-
     annulene = from_smiles("c1ccccccccccccccccc1")  # [18]annulene
     assert len(annulene) == 36
     from rdkit import Chem
@@ -126,3 +125,11 @@ def test_bad_input_is_told() -> None:
     assert "RDKit finds no" in rows["SMILES"].applies
     with pytest.raises(StructureError):
         compare("benzene")
+    with pytest.raises(StructureError, match="no SMILES"):
+        from_smiles("c1ccccc")
+    with pytest.raises(StructureError, match="has no bonds"):
+        from_bond_graph((np.array([1, 1], np.uint8), np.zeros((0, 3), np.uint8)))
+    with pytest.raises(StructureError, match="RDKit refuses"):
+        from_bond_graph((np.array([1, 1, 1], np.uint8), np.array([[0, 1, 2], [0, 2, 2]], np.uint8)))
+    with pytest.raises(StructureError, match="order 4.5"):
+        from_bond_graph((np.array([6, 6], np.uint8), np.array([[0, 1, 9]], np.uint8)))

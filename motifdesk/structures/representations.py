@@ -11,12 +11,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 from motifdesk.structures.arrays import AtomArrays, element_symbols, to_arrays
-from motifdesk.structures.errors import StructureError
+from motifdesk.structures.errors import MotifDeskError, StructureError
 
 SAME = 1e-3  # of the largest number: a representation that changes less under a rotation has not changed
 NEIGHBOURS = 12
@@ -60,7 +61,7 @@ def compare(structure: Any, representations: Sequence[Representation] | None = N
     for one in standard() if representations is None else representations:
         try:
             before, after = one.write(atoms), one.write(turned)
-        except StructureError as error:
+        except MotifDeskError as error:
             rows.append(Row(one.name, error.what))
             continue
         change = difference(before, after)
@@ -71,7 +72,7 @@ def compare(structure: Any, representations: Sequence[Representation] | None = N
         if one.read is not None:
             try:
                 back = deviation(atoms, one.read(after))
-            except StructureError as error:
+            except MotifDeskError as error:
                 back, problem = float("inf"), error.what
         rows.append(Row(one.name, "", size(before), kept, change, back, problem))
     return rows
@@ -191,26 +192,32 @@ def from_image(written: np.ndarray) -> AtomArrays:
 
 def smiles(atoms: AtomArrays) -> str:
     """Canonical SMILES of a neutral molecule (RDKit, bonds perceived from the distances)."""
+    molecule = _rdkit(atoms)
     from rdkit import Chem
 
-    return Chem.MolToSmiles(Chem.RemoveHs(_rdkit(atoms)))
+    return Chem.MolToSmiles(Chem.RemoveHs(molecule))
 
 
 def from_smiles(written: str) -> AtomArrays:
-    """Distance geometry and the MMFF94 force field (RDKit's ETKDG, seed 0)."""
-    from rdkit import Chem
+    """Distance geometry and the MMFF94 force field (RDKit's ETKDG, seed 0). StructureError for what is no SMILES."""
+    _need("rdkit")
+    from rdkit import Chem, rdBase
 
-    return _embedded(Chem.AddHs(Chem.MolFromSmiles(written)))
+    with rdBase.BlockLogs():
+        molecule = Chem.MolFromSmiles(written)
+    if molecule is None or not molecule.GetNumAtoms():
+        raise StructureError(f"{written!r} is no SMILES of a molecule", where="SMILES", remedy="check the text")
+    return _embedded(Chem.AddHs(molecule))
 
 
 def fingerprint(atoms: AtomArrays) -> np.ndarray:
     """Morgan's of radius 2, 2,048 bits in 256 bytes."""
+    molecule = _rdkit(atoms)
     from rdkit import Chem
     from rdkit.Chem import rdFingerprintGenerator
 
-    bits = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=2048).GetFingerprintAsNumPy(
-        Chem.RemoveHs(_rdkit(atoms))
-    )
+    make = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=2048)
+    bits = make.GetFingerprintAsNumPy(Chem.RemoveHs(molecule))
     return np.packbits(bits.astype(bool))
 
 
@@ -242,8 +249,11 @@ def from_bond_graph(written: tuple) -> AtomArrays:
     Kotani and T. Sunada, Trans. AMS 353, 1 (2001)): every atom in the middle of its neighbours, the cell as isotropic
     as the bonds allow, the mean bond as long as the sum of covalent radii. Lengths are guessed: the graph has none."""
     numbers, bonds = written
+    if not len(bonds):
+        raise StructureError("has no bonds", where="bond graph", remedy="give atoms that are bonded")
     if bonds.shape[1] == 5:
         return _standard_realisation(numbers.astype(np.int64), bonds.astype(np.int64))
+    _need("rdkit")
     from rdkit import Chem
 
     kinds = {2: Chem.BondType.SINGLE, 3: Chem.BondType.AROMATIC, 4: Chem.BondType.DOUBLE, 6: Chem.BondType.TRIPLE}
@@ -253,11 +263,16 @@ def from_bond_graph(written: tuple) -> AtomArrays:
         atom.SetNoImplicit(True)
         molecule.AddAtom(atom)
     for i, j, twice in bonds.tolist():
+        if twice not in kinds:
+            raise StructureError(f"bond {i}-{j} has the order {twice / 2:g}", where="bond graph", remedy="1, 1.5, 2, 3")
         molecule.AddBond(i, j, kinds[twice])
         if twice == 3:
             for k in (i, j):
                 molecule.GetAtomWithIdx(k).SetIsAromatic(True)
-    Chem.SanitizeMol(molecule)
+    try:
+        Chem.SanitizeMol(molecule)
+    except ValueError as error:
+        raise StructureError(f"RDKit refuses these bonds ({error})", where="bond graph") from error
     return _embedded(molecule)
 
 
@@ -284,10 +299,18 @@ def _standard_realisation(numbers: np.ndarray, bonds: np.ndarray) -> AtomArrays:
     return AtomArrays(numbers, fractional @ cell, cell)
 
 
+def _need(package: str) -> None:
+    if find_spec(package) is None:
+        raise StructureError(
+            f"{package} is not installed", where="representations", remedy="pip install 'motifdesk[learn]'"
+        )
+
+
 def _rdkit(atoms: AtomArrays) -> Any:
     """RDKit's molecule with bonds; StructureError for crystals and for what it makes no neutral molecule of."""
     if atoms.cell is not None:
         raise StructureError("a crystal has no end, and this is for molecules", where=repr(atoms))
+    _need("rdkit")
     from rdkit import Chem, rdBase
     from rdkit.Chem import rdDetermineBonds
 
@@ -322,6 +345,7 @@ def _embedded(molecule: Any) -> AtomArrays:
 def soap(atoms: AtomArrays) -> np.ndarray:
     """Smooth overlap of atomic positions (A. Bartok et al., Phys. Rev. B 87, 184115 (2013)) by DScribe: cutoff 5
     Angstrom, n_max 6, l_max 4, averaged over the atoms, float64. Nothing reads it: it can only be searched for."""
+    _need("dscribe")
     from ase import Atoms
     from dscribe.descriptors import SOAP
 

@@ -117,9 +117,17 @@ def load_experiments(path: Path | str) -> Experiments:
     sha = digest(tensors)
     if sha != metadata.get("sha256"):
         raise NetworkError("the tensors do not match their recorded sha256", where=where, remedy="Copy the file again.")
+    training = metadata.get("training", {})
+    unknown = sorted(set(training) - set(_MODELS))
+    if unknown or not training:
+        raise NetworkError(
+            f"holds networks {unknown} that are unknown here" if unknown else "holds no networks",
+            where=where,
+            remedy="The weights come from another version of motifdesk; use matching ones.",
+        )
     models: dict[str, Any] = {}
     with torch.random.fork_rng(devices=[]):
-        for name in metadata["training"]:
+        for name in training:
             model = _MODELS[name]()
             own = {key.split("/", 1)[1]: value for key, value in tensors.items() if key.startswith(f"{name}/")}
             constants = dict(model.state_dict())
@@ -127,4 +135,4 @@ def load_experiments(path: Path | str) -> Experiments:
                 constants.pop(key, None)
             match(model, constants | own, f"{where}: {name}")
             models[name] = model.eval().requires_grad_(False)
-    return Experiments(models, metadata["training"], sha)
+    return Experiments(models, training, sha)
