@@ -148,7 +148,7 @@ const PANELS = {
     const chips = element("div", { class: "md-chips", role: "group", "aria-label": "Polyhedra shown" });
     const repeat = select("Cells drawn (a view; the structure stays one cell)", [["1,1,1", "1 cell"], ["2,1,1", "2×1×1"], ["2,2,1", "2×2×1"], ["2,2,2", "2×2×2"]], "1,1,1", (v) => link.send({ op: "repeat", repeat: v.split(",").map(Number) }));
     const fit = button("⤢", "Fit the view to the structure", () => link.pane?.fit(link.pane.fitted));
-    el.append(element("h3", {}, "Structure"), chips, element("span", { class: "md-grow" }), missingButtons(link, signal), repeat, fit, toolRow(link, signal));
+    el.append(element("h3", {}, "Structure"), chips, element("span", { class: "md-grow" }), repeat, fit, toolRow(link, signal));
     link.on("view", (v) => {
       chips.replaceChildren(...(v.kinds ?? []).map((k) => {
         const chip = element("button", { type: "button", class: "md-chip", "aria-pressed": String(k.shown), title: `${k.shown ? "Hide" : "Show"} the ${k.name} polyhedra`, onclick: () => link.send({ op: "kind", kind: k.name, shown: !k.shown }) }, formulaNode(k.name));
@@ -171,6 +171,7 @@ const PANELS = {
       colour.style.display = m.options?.length ? "" : "none";
       composition.set(m.composition);
       status.textContent = m.status ?? "";
+      el.closest(".md-pane-map")?.classList.toggle("md-no-map", !m.options?.length); // empty axes are no map
       legend.replaceChildren(...(m.legend ?? []).map(([text, tint]) => {
         const item = element("span", {}, text);
         item.style.setProperty("--md-colour", tint);
