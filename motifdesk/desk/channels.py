@@ -29,6 +29,7 @@ _MODULES = (
     "changes.js",
     "edits.js",
     "panels.js",
+    "families.js",
     "bridge.js",
 )
 _SMALL = """export default {
@@ -49,7 +50,7 @@ def script() -> str:
 @cache
 def style() -> str:
     """The desk's style sheet."""
-    return (_HERE / "desk.css").read_text(encoding="utf-8")
+    return "\n".join((_HERE / name).read_text(encoding="utf-8") for name in ("desk.css", "families.css"))
 
 
 class Input(anywidget.AnyWidget):
@@ -94,6 +95,10 @@ class Output(anywidget.AnyWidget):
     readouts = traitlets.Dict().tag(sync=True)
     net = traitlets.Dict().tag(sync=True)
     changes = traitlets.Dict().tag(sync=True)
+    gallery: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    family = traitlets.Dict().tag(sync=True)
+    family_error = traitlets.Dict().tag(sync=True)
+    members = traitlets.Dict().tag(sync=True)
     stale = traitlets.Bool(False).tag(sync=True)
     history = traitlets.Dict().tag(sync=True)
     export = traitlets.Dict().tag(sync=True)

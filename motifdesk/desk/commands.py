@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from motifdesk.desk.changes import ChangesPane
     from motifdesk.desk.channels import Output
     from motifdesk.desk.edits import EditsPane
+    from motifdesk.desk.families import FamilyPane
     from motifdesk.desk.finds import Finds
     from motifdesk.desk.handles import Hands
     from motifdesk.desk.map import MapPane
@@ -46,6 +47,7 @@ class Commands:
     _finds: Finds
     _edits: EditsPane
     _missing: MissingPane
+    _families: FamilyPane
     _numbers: itertools.count[int]
     _commands: dict[str, Callable[[dict[str, Any]], None]]
     _map_state: str
@@ -72,6 +74,11 @@ class Commands:
             "changes": lambda m: self._changes.look(bool(m["shown"])),
             "against": lambda m: self._changes.against(m["which"]),
             "images": lambda m: self._changes.write(str(m["folder"]), m["count"], str(m["format"])),
+            "families": lambda m: self._families.look(bool(m["shown"])),
+            "family": lambda m: self._families.move(str(m["key"]), m["value"]),
+            "build": self._on_build,
+            "known": lambda m: self._families.choose_known(int(m["index"])),
+            "members": lambda m: self._families.list_members(m["pages"]),
             "supercell": self._on_supercell,
             "distort": self._on_move,
             "morph": self._on_move,
@@ -190,12 +197,28 @@ class Commands:
     def _on_release(self, message: dict[str, Any]) -> None:
         if message.get("what") == "probe":
             self._drag.end("release", int(message["n"]))
+        elif message.get("what") == "family":
+            self._families.end("release")
         else:
             self._hands.release()
+
+    def _on_build(self, message: dict[str, Any]) -> None:
+        """A member of a family: by its name with the defaults, or of the design's own family with other parameters."""
+        self._hands.release()
+        self._drag.finish()
+        family = message.get("family")
+        self._families.build(
+            None if family is None else str(family),
+            dict(message.get("parameters") or {}),
+            str(message.get("at") or ""),
+            message.get("neutral"),
+        )
 
     def _on_cancel(self, message: dict[str, Any]) -> None:
         if message.get("what") == "probe":
             self._drag.end("cancel", int(message["n"]))
+        elif message.get("what") == "family":
+            self._families.end("cancel")
         else:
             self._hands.cancel()
 
@@ -203,6 +226,7 @@ class Commands:
         """Commit what a slider or the probe holds: undo and export mean the design as it is shown."""
         self._hands.release()
         self._drag.finish()
+        self._families.finish()
 
     def _travel(self, how: str, *where: int) -> None:
         self._settle_hands()

@@ -19,6 +19,7 @@ from motifdesk.desk.channels import Input, Output, Panel, owned
 from motifdesk.desk.colouring import COLOURINGS
 from motifdesk.desk.commands import Commands
 from motifdesk.desk.edits import EditsPane
+from motifdesk.desk.families import FamilyPane
 from motifdesk.desk.finds import Finds
 from motifdesk.desk.handles import Hands, describe_handles
 from motifdesk.desk.history import describe_history, describe_travel
@@ -85,6 +86,7 @@ class Desk(Commands, ipywidgets.VBox):
         self._net = NetPane(lambda described: self._output.publish(net=described))
         self._changes = ChangesPane(self.session, lambda described: self._output.publish(changes=described), self._aim)
         self._missing = MissingPane(self.session, lambda m: self._output.publish(missing=m), self._report)
+        self._families = FamilyPane(self.session, self._output.publish)
         self._errands = Latest(lambda errand: errand(), "motifdesk-loader")
         self._numbers = itertools.count(1)
         self._map_state = "waiting"
@@ -117,13 +119,16 @@ class Desk(Commands, ipywidgets.VBox):
             return made
 
         self._panels = [
-            panel(k) for k in ("header", "view", "mapbar", "handles", "readouts", "history", "export", "messages")
+            panel(k)
+            for k in ("header", "view", "mapbar", "families", "handles", "readouts", "history", "export", "messages")
         ]
-        header, view, mapbar, handles, readouts, history, export_panel, messages = self._panels
+        header, view, mapbar, families, handles, readouts, history, export_panel, messages = self._panels
         structure = box([view, box([self.viewer.widget], "md-stage")], "md-pane", "md-pane-view")
         chart = box([mapbar, box([self.map.figure], "md-chart")], "md-pane", "md-pane-map")
         strip = box([readouts, history, export_panel], "md-strip")
-        self._frame_box = box([header, structure, chart, handles, strip, messages], "md-frame")
+        self._frame_box = box(
+            [header, structure, chart, box([families, handles], "md-side"), strip, messages], "md-frame"
+        )
         return self._frame_box
 
     # ------------------------------------------------------------------------------------------ session to page
@@ -139,6 +144,8 @@ class Desk(Commands, ipywidgets.VBox):
             self._missing.changed(change.state)
             if not change.state.preview:
                 self._net.ask(change.state)
+                if change.action not in ("select", "locate"):
+                    self._families.refresh(change.state)
 
     def _aim(self, towards: Other | None) -> None:
         """Where the morph slider leads from now on."""
@@ -158,7 +165,7 @@ class Desk(Commands, ipywidgets.VBox):
                 traits |= self._tools.traits(state)
                 if other:
                     traits["export"] = export.describe_export(session)
-            if action not in ("preview", "locate") or not (self._hands.busy or self._drag.busy):
+            if action not in ("preview", "locate") or not (self._hands.busy or self._drag.busy or self._families.busy):
                 traits["handles"] = describe_handles(state, session)
             if action not in ("preview", "select"):
                 traits["history"] = describe_history(session.history)
@@ -187,7 +194,7 @@ class Desk(Commands, ipywidgets.VBox):
             self._edits.show(str(self._output.edits.get("error", "")) if action == "locate" else "")
         if not self._measure.sleep(_IDLE_S) or self._map_state != "ready":
             return
-        if not self.session.state.preview and not (self._hands.busy or self._drag.busy):
+        if not self.session.state.preview and not (self._hands.busy or self._drag.busy or self._families.busy):
             self._show_readouts("idle")
             self._locate()
 
@@ -286,6 +293,7 @@ class Desk(Commands, ipywidgets.VBox):
                 self._changes.settle(timeout),
                 self._finds.settle(timeout),
                 self._missing.settle(timeout),
+                self._families.settle(timeout),
             ]
         )
 
@@ -304,6 +312,7 @@ class Desk(Commands, ipywidgets.VBox):
             self._changes,
             self._finds,
             self._missing,
+            self._families,
             self._errands,
         ):
             worker.close()

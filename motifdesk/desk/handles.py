@@ -119,7 +119,7 @@ def _volume(state: State) -> float:
 
 def opened_volume(session: Session) -> float:
     """Volume per atom of the last structure that was opened, set or decoded on the way to the design (100 %)."""
-    opened = [n for n in session.history.path() if n.edit.kind in ("open", "set_structure", "decode")]
+    opened = [n for n in session.history.path() if n.edit.kind in ("open", "set_structure", "decode", "build")]
     state = (opened or list(session.history.path()))[-1].state
     return _volume(state) if state.arrays.cell is not None else 1.0
 

@@ -9,7 +9,7 @@ from functools import cache
 _SOFTER = {
     "H": "#D9DDE3", "Li": "#B9A3E3", "C": "#5B6470", "N": "#4C7BD9", "O": "#E0564F", "F": "#7CC576", "Na": "#E3B54A",
     "Si": "#D8A878", "P": "#E88A3C", "S": "#E6C53D", "Cl": "#5DBB63", "K": "#9B6FC4", "Ca": "#7FB77E", "Ti": "#7E95B8",
-    "Ir": "#2F6FA8", "Mg": "#7CC9A0", "Al": "#B58E9F", "Ba": "#59A96A", "Sr": "#63BF8A",
+    "Ir": "#2F6FA8", "Mg": "#7CC9A0", "Al": "#B58E9F", "Ba": "#59A96A", "Sr": "#63BF8A", "Be": "#B9C46C",
 }  # fmt: skip
 
 

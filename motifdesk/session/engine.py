@@ -15,6 +15,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from motifdesk.session.building import Build
 from motifdesk.session.gesture import Gesture
 from motifdesk.session.history import Edit, History, Node
 from motifdesk.session.map_workers import Decode, Drag
@@ -49,6 +50,7 @@ WORKERS: dict[str, type[Worker]] = {
         Symmetrize,
         Supercell,
         MorphTo,
+        Build,
         Drag,
         Decode,
     )

@@ -290,7 +290,7 @@ class Decode(Worker):
             source=str(decoded.source),
             composition="follow",
         )
-        state = replace(state, latent=latent)
+        state = replace(state, latent=latent, built=None)
         where = f"({xy[0]:.2f}, {xy[1]:.2f})" if xy else "a code"
         parameters = {
             "code": code_to_text(code.root[0]),

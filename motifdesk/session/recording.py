@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from motifdesk.session.history import Edit, History, Node
+from motifdesk.session.member import Built, recognised
 from motifdesk.session.path_workers import supercell_template
 from motifdesk.session.services import base_versions
 from motifdesk.session.site_workers import template_after
@@ -49,6 +50,7 @@ KINDS = (
     "symmetrize",
     "supercell",
     "morph",
+    "build",
     "drag",
     "decode",
 )
@@ -164,9 +166,24 @@ def _template(edit: Edit, parent: State, arrays: AtomArrays) -> Any:
     if edit.kind in ("delete_sites", "add_site"):
         return template_after(edit.kind, edit.parameters, parent)
     template = parent.reference.template
-    if edit.kind == "decode" or len(template) != len(arrays):
+    if edit.kind in ("decode", "build") or len(template) != len(arrays):
         return from_arrays(arrays)
     return template
+
+
+def _built(edit: Edit, arrays: AtomArrays, template: Any, states: Mapping[int, State]) -> Built | None:
+    """The member that a design read from a file comes from."""
+    if edit.kind == "build":
+        recipe = edit.parameters["parameters"]
+        return Built(
+            str(edit.parameters["family"]),
+            frozen_mapping({str(k): v for k, v in recipe.items()}),
+            arrays,
+            bool(edit.parameters.get("neutral", True)),
+        )
+    if edit.parent is None or edit.kind == "set_structure":
+        return recognised(template, arrays)
+    return None if edit.kind == "decode" else states[edit.parent].built
 
 
 def _node_from_json(data: Mapping[str, Any], states: Mapping[int, State], source: Any) -> Node:
@@ -217,6 +234,7 @@ def _node_from_json(data: Mapping[str, Any], states: Mapping[int, State], source
         cost=tuple(float(c) for c in data["cost"]),
         keep=edit.parameters.get("keep", "free") if edit.kind == "distort" else "free",
         notes=tuple(str(n) for n in data["notes"]),
+        built=_built(edit, arrays, reference.template, states),
     )
     return Node(number, parent, edit, state, (), data["forward"])
 

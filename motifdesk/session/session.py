@@ -13,6 +13,7 @@ from motifdesk.session.compare import Comparison, compare
 from motifdesk.session.engine import Engine
 from motifdesk.session.history import Edit, History
 from motifdesk.session.map_workers import located
+from motifdesk.session.member import recognised
 from motifdesk.session.outlook import leads_to
 from motifdesk.session.paths import SECONDS, decomposed, images, other, write_images
 from motifdesk.session.readouts import Readouts, readouts
@@ -37,8 +38,8 @@ class Session(Engine):
     SessionError).
 
     Every gesture is a method (``distort``, ``strain``, ``drag_to``, ``decode_at``, ``substitute``, ``delete_sites``,
-    ``add_site``, ``symmetrize``, ``set_structure``, ``supercell``, ``morph``) that commits one named edit and returns
-    the new state; ``gesture(kind)`` or ``preview``/``commit``/``cancel`` is the live form. All methods may be called
+    ``add_site``, ``symmetrize``, ``set_structure``, ``build``, ``supercell``, ``morph``) that commits one named edit and
+    returns the new state; ``gesture(kind)`` or ``preview``/``commit``/``cancel`` is the live form. All methods may be called
     from any thread. The state is replaced whole under one lock; observers are called outside it.
 
     Picking (``select``) is not a step of the history: undo takes back changes of the design, not clicks. Each node
@@ -53,7 +54,7 @@ class Session(Engine):
         state = first_state(opened, "Open")
         if name is None:
             name = Path(structure).stem if isinstance(structure, (str, Path)) else formula(state.arrays)
-        state = replace(state, label=f"Open {name}")
+        state = replace(state, label=f"Open {name}", built=recognised(opened, state.arrays))
         edit = Edit(state.label, "open", frozen_mapping({"name": name}), None, 0, self.services.versions("open"))
         self.identity = uuid.uuid4().hex
         self._setup(name, History.start(edit, state))
@@ -112,6 +113,16 @@ class Session(Engine):
     def set_structure(self, structure: Any) -> State:
         """Replace the design by another structure; the history keeps the way back."""
         return self._edit("set_structure", (structure,), {})
+
+    def build(self, family: str | None = None, *, neutral: bool | None = None, **parameters: Any) -> State:
+        """Replace the design by a member of a family of topologies (see ``motifdesk.families()``).
+
+        ``family`` None: the family that the design comes from, with the parameters it has (``state.built``) unless they
+        are given anew; otherwise the family's defaults. Lengths in Angstrom, angles in degrees. ``neutral``: whether a
+        member without known neutral charges is an error (the default). ``gesture("build")`` is the live form. Raises
+        TopologyError as ``motifdesk.build`` does; the design then stays as it is.
+        """
+        return self._edit("build", (family, parameters), {"neutral": neutral})
 
     def supercell(self, matrix: Any) -> State:
         """Repeat the cell by three whole numbers or an integer matrix [3, 3] (rows: new vectors in the present ones).
@@ -239,6 +250,8 @@ class Session(Engine):
                 "parameters": _short(edit.parameters),
                 "seed": edit.seed,
             }
+        if state.built is not None:
+            about["family"] = {**state.built.recipe, "unchanged since": state.built.holds(state.arrays)}
         latent = state.latent
         if latent.residual is not None:
             about["decode"] = {

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from motifdesk.motifs import Mode, MotifGraph
     from motifdesk.session.crystal import CrystalHandles
     from motifdesk.session.history import Edit
+    from motifdesk.session.member import Built
 
 SCOPES = ("motif", "orbit", "all", "crystal")
 PATTERNS = ("uniform", "alternating")
@@ -236,7 +237,8 @@ class State:
     distortion keeps bonds. ``achieved`` (mode key -> Angstrom) and ``cost`` (Angstrom per motif) say how well the
     network of motifs could follow the amplitudes; ``keep``: how the distortion treats the symmetry (see
     :meth:`Reference.distorter_that`); ``response``: what the solver said (None for a loaded state);
-    ``notes`` are sentences a designer should read (a distortion that did not converge, ...).
+    ``notes`` are sentences a designer should read (a distortion that did not converge, ...);
+    ``built``: the member of a family that the design comes from, or None.
     """
 
     arrays: AtomArrays
@@ -254,11 +256,18 @@ class State:
     keep: Any = "free"
     response: Any = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
+    built: Built | None = field(default=None, repr=False)
 
     @property
     def structure(self) -> Structure | Molecule:
         """A fresh pymatgen Structure (with a cell) or Molecule of this state."""
-        return from_arrays(self.arrays, like=self.reference.template)
+        made = from_arrays(self.arrays, like=self.reference.template)
+        about = made.properties.get("motifdesk")
+        if self.built is not None and self.built.holds(self.arrays):
+            made.properties["motifdesk"] = {**(about or {}), "recipe": self.built.recipe}
+        elif isinstance(about, Mapping) and "recipe" in about:  # it was a member before it was changed
+            made.properties["motifdesk"] = {k: v for k, v in about.items() if k not in ("recipe", "residual")}
+        return made
 
     @property
     def graph(self) -> MotifGraph | None:

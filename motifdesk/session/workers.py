@@ -16,6 +16,7 @@ import numpy as np
 
 from motifdesk.session.crystal import split
 from motifdesk.session.distorting import distorted, label_of
+from motifdesk.session.member import recognised
 from motifdesk.session.picking import same_pick
 from motifdesk.session.services import Services
 from motifdesk.session.state import SYMMETRIES, State, formula, frozen_mapping, moved, rebased
@@ -267,6 +268,7 @@ class SetStructure(Worker):
 
         new = structure_from_dict(structure) if isinstance(structure, Mapping) else read(structure)
         state = rebased(self.origin, to_arrays(new), new)
+        state = replace(state, built=recognised(new, state.arrays))
         return Draft(state, f"Set {formula(state.arrays)}", {"structure": plain_dict(new)})
 
     def finish(self, draft: Draft) -> Draft:
