@@ -35,7 +35,6 @@ def story():
         lab.open("families.ipynb")
         lab.run_all()
         browser.poll(lab.stage, "the structure on the stage", 90)
-        browser.poll(lambda: (lab.map() or {}).get("points"), "the map", 90)
         lab.page.locator(".md-frame").evaluate("(el) => el.scrollIntoView({ block: 'start' })")
         yield lab
 
@@ -60,8 +59,8 @@ def assert_on_stage(lab, what: str) -> None:
 
 
 def read_out(lab, label: str) -> str:
-    rows = lab.page.locator(".md-fact").evaluate_all(
-        "(rows) => rows.filter((r) => !r.matches('.md-stale')).map((r) => [r.children[0].textContent, r.children[1].textContent])"
+    rows = lab.page.locator(".md-fact:not(.md-stale)").evaluate_all(
+        "(rows) => rows.map((r) => [r.children[0].textContent, r.children[1].textContent])"
     )
     return dict(rows).get(label, "") if not lab.page.locator(".md-all-stale").count() else ""
 
@@ -152,9 +151,7 @@ def test_dragging_a_length_moves_the_atoms_and_makes_one_step(story):
     slider = story.page.locator(".md-families .md-slider[data-key='a'] input[type=range]")
     slider.scroll_into_view_if_needed()
     box = slider.bounding_box()
-    at = story.page.evaluate(
-        "() => { const r = document.querySelector(\".md-families .md-slider[data-key='a'] input[type=range]\"); return (r.value - r.min) / (r.max - r.min); }"
-    )
+    at = slider.evaluate("(r) => (r.value - r.min) / (r.max - r.min)")
     x, y = box["x"] + 8 + (box["width"] - 16) * at, box["y"] + box["height"] / 2
     story.page.mouse.move(x, y)
     story.page.mouse.down()
@@ -250,7 +247,7 @@ def test_every_family_has_controls_that_build(story):
 
 
 def test_the_built_design_finds_its_place_on_the_map(story):
-    landed = browser.poll(lambda: (story.map() or {}).get("overlay", {}).get("landed"), "a place on the map", 60)
+    landed = browser.poll(lambda: (story.map() or {}).get("overlay", {}).get("landed"), "a place on the map", 150)
     assert np.isfinite(landed).all()
 
 

@@ -172,7 +172,14 @@ PANELS.families = (el, link, signal) => {
   };
   members.addEventListener("toggle", () => { if (members.open && !pages) ask(1); });
 
-  const idle = "Choose a family: its usual member is built at once, and its parameters become handles. Undo brings the present design back.";
+  const mark = () => {
+    for (const card of cards.querySelectorAll(".md-card")) {
+      if (card.dataset.family === family.name) card.setAttribute("aria-current", "true");
+      else card.removeAttribute("aria-current");
+    }
+  };
+
+  const idle = "Choose one to build it; its parameters become handles. Undo brings the present design back.";
   about.textContent = idle;
   link.on("gallery", (found) => {
     const say = (text) => { about.textContent = text || idle; };
@@ -191,13 +198,6 @@ PANELS.families = (el, link, signal) => {
     }));
     mark();
   }, signal);
-
-  const mark = () => {
-    for (const card of cards.querySelectorAll(".md-card")) {
-      if (card.dataset.family === family.name) card.setAttribute("aria-current", "true");
-      else card.removeAttribute("aria-current");
-    }
-  };
 
   const build = (spec) => {
     const made = spec.kind === "float" ? new FamilySlider(link, spec) : new Field(link, spec);

@@ -15,6 +15,7 @@ from motifdesk.session.workers import Draft, Worker
 from motifdesk.structures.arrays import AtomArrays, from_arrays, to_arrays
 from motifdesk.structures.errors import SessionError
 
+_JUMP = 0.8  # Angstrom; a step of a slider that moves an atom farther is one of the order of the atoms
 LONGEST = 48
 """Letters of the longest word the desk builds."""
 
@@ -97,8 +98,8 @@ def _other_atoms(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
 
 
 def _placed(arrays: AtomArrays, beside: AtomArrays | None) -> AtomArrays:
-    """``arrays`` with each atom in the image nearest to where it is in ``beside`` (no jump from face to face of the
-    cell while a slider moves), or in the home cell, where 1 - 1e-9 counts as 0."""
+    """``arrays`` with each atom in the image nearest to where it is in ``beside``, and in its order (no jump from face
+    to face of the cell while a slider moves), or in the home cell, where 1 - 1e-9 counts as 0."""
     cell = arrays.cell
     assert cell is not None
     frac = arrays.positions @ np.linalg.inv(cell)
@@ -107,9 +108,33 @@ def _placed(arrays: AtomArrays, beside: AtomArrays | None) -> AtomArrays:
     else:
         there = beside.positions @ np.linalg.inv(beside.cell)
         shift = np.floor(frac - there + 0.5 - 1e-6)
+        if (arrays.numbers == beside.numbers).all() and _farthest(frac - shift - there, cell) > _JUMP:
+            # ties in the order of an assembly's atoms fall either way: pair them with those there are
+            order = _paired(frac, there, arrays.numbers, cell)
+            arrays, frac = AtomArrays(arrays.numbers, arrays.positions[order], cell), frac[order]
+            shift = np.floor(frac - there + 0.5 - 1e-6)
     if not shift.any():
         return arrays
     return AtomArrays(arrays.numbers, arrays.positions - shift @ cell, cell)
+
+
+def _farthest(fractional: np.ndarray, cell: np.ndarray) -> float:
+    return float(np.linalg.norm(fractional @ cell, axis=1).max())
+
+
+def _paired(frac: np.ndarray, there: np.ndarray, numbers: np.ndarray, cell: np.ndarray) -> np.ndarray:
+    """int [N]: which of the atoms at `frac` belongs to each of those at `there`: same species, least squares of the
+    distances over lattice translations."""
+    from scipy.optimize import linear_sum_assignment
+
+    order = np.arange(len(numbers))
+    for number in np.unique(numbers):
+        rows = np.flatnonzero(numbers == number)
+        apart = there[rows][:, None, :] - frac[rows][None, :, :]
+        apart -= np.round(apart)
+        _, column = linear_sum_assignment(np.sum((apart @ cell) ** 2, axis=-1).round(6))
+        order[rows] = rows[column]
+    return order
 
 
 def _name(family: str, chosen: Mapping[str, Any], like: Built | None) -> str:
