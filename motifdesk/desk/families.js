@@ -58,8 +58,12 @@ class Field {
       field.setAttribute("list", "md-elements");
     }
     field.addEventListener("input", () => this.say(this.wrong(field.value)));
-    field.addEventListener("change", () => { if (!this.wrong(field.value)) this.build(field.value.trim()); });
-    field.addEventListener("keydown", (e) => { if (e.key === "Escape") { this.say(""); field.value = this.spec.value; } });
+    const commit = () => { if (!this.wrong(field.value) && field.value.trim() !== this.asked) this.build(this.asked = field.value.trim()); };
+    field.addEventListener("change", commit);
+    field.addEventListener("keydown", (e) => {
+      if (e.key === "Enter") commit();
+      if (e.key === "Escape") { this.say(""); this.asked = field.value = this.spec.value; }
+    });
     return field;
   }
 
@@ -88,6 +92,7 @@ class Field {
 
   set(spec) {
     this.spec = spec;
+    this.asked = spec.value;
     if (spec.kind === "flag") this.main.checked = spec.value;
     else if (String(this.main.value) !== String(spec.value)) this.main.value = spec.value;
     if (this.less) [this.less.disabled, this.more.disabled] = [spec.value <= spec.min, spec.value >= spec.max];

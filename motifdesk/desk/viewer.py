@@ -53,6 +53,7 @@ class Viewer:
         self.widget = new_widget()
         output.publish(viewer_id=self.widget.model_id)
         self.shown: frozenset[str] | None = None  # kinds of polyhedra; None until the first graph says what is usual
+        self._kinds: frozenset[str] = frozenset()
         self.repeat = (1, 1, 1)
         self.colouring = "species"
         self.legend: list[list[str]] = []
@@ -67,8 +68,10 @@ class Viewer:
         with self._lock:
             arrays = state.arrays
             graph = state.graph if len(arrays.numbers) else None
-            if self.shown is None:
-                self.shown = scene.default_kinds(arrays, graph)
+            kinds = frozenset(scene.kinds(graph))
+            if self.shown is None or (kinds and self._kinds.isdisjoint(kinds)):
+                self.shown = scene.default_kinds(arrays, graph)  # none of the kinds that were chosen from is left
+            self._kinds = kinds or self._kinds
             pick = state.selection.motif
             extra = frozenset() if pick is None or graph is None else self._extra(graph, pick)
             colours = (self.colouring, colouring.signature(state, self.colouring))
