@@ -85,11 +85,11 @@ def test_a_page_of_pictures_shows_every_family(story):
     tabs = story.page.locator(".md-segmented[aria-label='What this column shows']")
     tabs.locator("button[data-value=families]").click()
     known = story.value("list(md.families())")
-    cards = story.page.locator(".md-card")
+    cards = story.page.locator(".md-family-card")
     browser.poll(lambda: cards.count() == len(known), "a card for each family", 30)
     assert cards.evaluate_all("(all) => all.map((c) => c.dataset.family)") == known
     drawn = "(all) => all.every((p) => p.complete && p.naturalWidth > 0)"
-    browser.poll(lambda: story.page.locator(".md-card img").evaluate_all(drawn), "the pictures", 20)
+    browser.poll(lambda: story.page.locator(".md-family-card img").evaluate_all(drawn), "the pictures", 20)
     assert not story.page.locator(".md-handles h3").is_visible()
     picture(story, "gallery")
     for theme in ("false", "true"):
@@ -98,7 +98,7 @@ def test_a_page_of_pictures_shows_every_family(story):
 
 
 def test_enter_on_a_card_builds_its_usual_member(story):
-    story.page.locator(".md-card").first.focus()
+    story.page.locator(".md-family-card").first.focus()
     story.page.keyboard.press("ArrowRight")
     assert story.page.evaluate("() => document.activeElement.dataset.family") == "polytype"
     story.page.keyboard.press("ArrowLeft")
@@ -228,7 +228,7 @@ def test_the_members_of_a_word_family_are_listed_and_picked(story):
 def test_every_family_has_controls_that_build(story):
     for name, key, value in (("tunnel", "width", None), ("perovskite", "tilts", "a0a0c+")):
         story.page.locator(".md-link").click()
-        story.page.locator(f".md-card[data-family={name!r}]").click()
+        story.page.locator(f".md-family-card[data-family={name!r}]").click()
         browser.poll(lambda n=name: story.value("desk.session.state.built.family") == n, name, 30)
         shown = field(story, key)
         browser.poll(shown.count, f"the control of {key}", 20)

@@ -129,7 +129,7 @@ PANELS.families = (el, link, signal) => {
 
   const about = element("p", { class: "md-family-about", role: "status" });
   const cards = element("ul", { class: "md-gallery", "aria-label": "Families; choose one to build its usual member" });
-  roving(cards, ".md-card");
+  roving(cards, ".md-family-card");
   const page = element("div", { class: "md-family-body" }, about, cards);
 
   const picture = element("img", { alt: "" });
@@ -178,7 +178,7 @@ PANELS.families = (el, link, signal) => {
   members.addEventListener("toggle", () => { if (members.open && !pages) ask(1); });
 
   const mark = () => {
-    for (const card of cards.querySelectorAll(".md-card")) {
+    for (const card of cards.querySelectorAll(".md-family-card")) {
       if (card.dataset.family === family.name) card.setAttribute("aria-current", "true");
       else card.removeAttribute("aria-current");
     }
@@ -189,7 +189,7 @@ PANELS.families = (el, link, signal) => {
   link.on("gallery", (found) => {
     const say = (text) => { about.textContent = text || idle; };
     cards.replaceChildren(...(found ?? []).map((f) => {
-      const card = element("button", { type: "button", class: "md-card", "aria-label": `${f.title}: ${f.summary}` }, element("img", { src: svgSource(f.picture), alt: "" }), element("span", {}, f.title));
+      const card = element("button", { type: "button", class: "md-family-card", "aria-label": `${f.title}: ${f.summary}` }, element("img", { src: svgSource(f.picture), alt: "" }), element("span", {}, f.title));
       card.title = `${f.summary}. ${f.source}`;
       card.dataset.family = f.name;
       card.addEventListener("click", () => {
