@@ -84,8 +84,9 @@ def control(kind: Family, p: Parameter, value: Any) -> dict[str, Any]:
     if isinstance(p.default, bool):
         return {**described, "kind": "flag"}
     choices = list(p.choices)
-    if not choices and not kind.letters and kind.members and p.default in kind.members:
-        choices = list(kind.members)  # a family without words whose members are the values of one parameter
+    if not choices and not kind.letters and kind.members and p is kind.parameters[0] and not p.is_species:
+        # a family without words: its members are the values of its first parameter
+        choices = list(dict.fromkeys([*kind.members, p.default, value]))
     if choices:
         return {**described, "kind": "choice", "choices": choices}
     if p.name == "word" and kind.letters:
