@@ -38,8 +38,8 @@ def run(args: Any) -> dict[str, Any]:
         wall = time.perf_counter() - began
         work = float(campaign.store.table(["seconds"])["seconds"].sum())
         reasons = Counter(c.reason.split(":")[0] for c in campaign.store if c.reason)
+        campaign.close()  # folds the write-ahead log into the file
         size = campaign.plan.store.stat().st_size
-        campaign.close()
     start = first[0] - began
     return {
         "summary": {

@@ -22,7 +22,7 @@ body{font:15px/1.45 system-ui,sans-serif;color:#1c2430;max-width:1100px;margin:2
 h1{font-size:1.5em}h2{font-size:1.15em;margin-top:2em}.plots{display:flex;flex-wrap:wrap;gap:1.2em}
 table{border-collapse:collapse;width:100%;font-size:13px}th,td{padding:.35em .6em;text-align:left;
 border-bottom:1px solid #dde3ea;vertical-align:middle}th{background:#f4f6f9;position:sticky;top:0}
-td.n{text-align:right;font-variant-numeric:tabular-nums}.muted{color:#5c6878}svg text{font:11px system-ui,sans-serif;
+th.n,td.n{text-align:right;font-variant-numeric:tabular-nums}.muted{color:#5c6878}svg text{font:11px system-ui,sans-serif;
 fill:#3b4656}figure{margin:0}figcaption{font-size:13px;color:#5c6878}.scroll{overflow-x:auto}
 """
 # Okabe and Ito's palette: told apart by colour-blind readers too
@@ -46,11 +46,7 @@ def html_report(store: Store, *, best: int = 50, title: str | None = None) -> st
         + f"; {_duplicates(store):,} duplicates among those that passed.</p>",
         _by_generator(store),
         _reasons(store),
-        '<h2>Map and properties</h2><div class="plots">',
-        _map(store),
-        _plot(store, "density", "above_hull", "density, g/cm³", "above the hull, eV/atom"),
-        _plot(store, "volume_per_atom", "energy_per_atom", "volume, Å³/atom", "energy, eV/atom"),
-        "</div>",
+        _plots(store),
         f"<h2>The best {len(chosen)}</h2>",
         _energies_said(store),
         _table(chosen),
@@ -84,7 +80,8 @@ def _by_generator(store: Store) -> str:
         spent = t["seconds"][mine]
         mean = _number(spent[np.isfinite(spent)].mean() if np.isfinite(spent).any() else None, 2)
         rows.append(f'<tr><td>{escape(name)}</td>{cells}<td class="n">{mean}</td></tr>')
-    head = "<tr><th>generator</th><th>passed</th><th>rejected</th><th>error</th><th>seconds each</th></tr>"
+    names = ("passed", "rejected", "error", "seconds each")
+    head = f"<tr><th>generator</th>{''.join(f'<th class="n">{n}</th>' for n in names)}</tr>"
     return f"<h2>Generators</h2><table>{head}{''.join(rows)}</table>"
 
 
@@ -114,6 +111,15 @@ def _energies_said(store: Store) -> str:
         "against the phases of the bundled corpora and textbook elements, with energies of the same calculator; these "
         "are a part of the known phases, so what looks stable here need not be.</p>"
     )
+
+
+def _plots(store: Store) -> str:
+    made = [
+        _map(store),
+        _plot(store, "density", "above_hull", "density, g/cm³", "above the hull, eV/atom"),
+        _plot(store, "volume_per_atom", "energy_per_atom", "volume, Å³/atom", "energy, eV/atom"),
+    ]
+    return f'<h2>Map and properties</h2><div class="plots">{"".join(made)}</div>' if any(made) else ""
 
 
 def _map(store: Store) -> str:
