@@ -208,6 +208,7 @@ def test_motif_finding_agrees_with_what_was_built():
         ("tunnel", {"width": 0}, "Choose between 1 and 6"),
         ("tunnel", {"width": 2.5}, "is no whole number"),
         ("tunnel", {"filler": "K"}, "leave a charge of .*Mn is mixed: charges=.*3.75"),
+        ("tunnel", {"width": 1, "filler": "Ba"}, "one octahedron wide have no room for Ba"),
         ("tunnel", {"centre": "Na"}, "no known oxidation states"),
         ("biopyribole", {"word": "PQ"}, "holds 'Q'"),
         ("biopyribole", {"ring": "H2O"}, "no ring 'H2O'.*OH, F, Cl"),

@@ -271,6 +271,15 @@ def test_a_cation_in_the_tunnel_sits_between_eight_ligands():
     assert len(near) == 8 and near[0] == pytest.approx(near[-1], abs=1e-6)
 
 
+def test_a_cation_fits_into_the_middle_of_tunnels_of_any_size():
+    for width in range(2, 7):
+        for height in range(width, 7):
+            built = build("tunnel", width=width, height=height, filler="Ba", neutral=False)
+            (barium,) = [i for i, site in enumerate(built) if site.specie.symbol == "Ba"]
+            assert space_group(built, 1e-3).number > 1
+            assert min(n.nn_distance for n in built.get_neighbors(built[barium], 12.0) if n.index != barium) > 2.6
+
+
 def test_the_chalcogenolate_prototype_has_the_reported_coordination():
     """Mithrene as reported: AgSe4, Se bound to four Ag and a phenyl, three near Ag about each Ag, in one plane."""
     built = build("chalcogenolate")

@@ -11,7 +11,7 @@ import numpy as np
 from motifdesk.structures.errors import TopologyError
 
 from .assembly import Assembly
-from .filling import fill, largest, neutral_charges
+from .filling import fill, neutral_charges
 from .grammar import words
 from .registry import FAMILIES, Family, family
 
@@ -82,11 +82,7 @@ def member(name: str, *, charges: dict[str, float] | None = None, neutral: bool 
     extra: list[tuple[str, Any]] = []
     if kind.filling is not None and complete[kind.filling.parameter]:
         taken = np.array([p.position for p in assembly.placements])
-        points = assembly.merged.positions
-        if kind.filling.coordination is None:
-            found = largest(assembly.cell, points)
-        else:
-            found = fill(assembly.cell, points, taken, kind.filling.coordination)
+        found = fill(assembly.cell, assembly.merged.positions, taken, kind.filling.coordination)
         extra = [(complete[kind.filling.parameter], x) for x in found]
     added: dict[str, int] = {}
     for species, _ in extra:

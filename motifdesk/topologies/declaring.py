@@ -66,10 +66,10 @@ class Published:
 @dataclass(frozen=True)
 class Filling:
     """Counter-ions: parameter that names the species ("" leaves the holes empty), and the coordination of the holes
-    it takes; None: the largest holes."""
+    it takes."""
 
     parameter: str
-    coordination: int | None
+    coordination: int
 
 
 @dataclass(frozen=True)

@@ -26,12 +26,12 @@ class Hole:
     coordination: int
 
 
-def holes(cell: np.ndarray, positions: np.ndarray, *, reach: float = _REACH) -> tuple[Hole, ...]:
+def holes(cell: np.ndarray, positions: np.ndarray) -> tuple[Hole, ...]:
     """The holes between points of a periodic set: centres of empty spheres (vertices of their Voronoi diagram).
 
     cell float [3, 3] rows, positions float [N, 3], Angstrom. Centres that (nearly) coincide are one hole, with the
     coordination of all their points: 4 tetrahedral, 6 octahedral, 8 cubic, ... Ascending coordination. Spheres wider
-    than `reach` (times the cube root of the volume of one point) are open space. Coarser and some ten times
+    than 1.6 times the cube root of the volume of one point are open space. Coarser and some ten times
     faster than `MotifGraph.holes`, which tells holes of real crystals apart: families are nearly ideal, and are built
     by the hundred.
     """
@@ -41,7 +41,7 @@ def holes(cell: np.ndarray, positions: np.ndarray, *, reach: float = _REACH) -> 
 
     cell, _ = reduce_cell(np.asarray(cell, dtype=float))
     inverse = np.linalg.inv(cell)
-    margin = reach * float(abs(np.linalg.det(cell)) / len(positions)) ** (1 / 3)
+    margin = _REACH * float(abs(np.linalg.det(cell)) / len(positions)) ** (1 / 3)
     # every point within the margin of the cell: all that can touch an empty sphere of that radius centred in it
     aside = margin * np.linalg.norm(inverse, axis=0)
     images = np.ceil(aside).astype(int)
@@ -141,12 +141,3 @@ def fill(cell: np.ndarray, ligands: np.ndarray, taken: Any, coordination: int) -
         if not len(gap) or gap.min() > 0.8:
             out.append(hole.position)
     return np.array(out).reshape(-1, 3)
-
-
-def largest(cell: np.ndarray, ligands: np.ndarray) -> np.ndarray:
-    """Positions float64 [n, 3] of the largest holes between `ligands`: all whose radius is within 0.01 Angstrom."""
-    found = holes(cell, ligands, reach=2.2)
-    if not found:
-        return np.zeros((0, 3))
-    radius = max(hole.radius for hole in found)
-    return np.array([hole.position for hole in found if hole.radius > radius - 1e-2])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .declaring import Family, Filling, Parameter, Published, centre, filler, ligand, word
+from .declaring import Family, Parameter, Published, centre, filler, ligand, word
 from .families import chains, chalcogenolates, packings, pyriboles, rings, tunnels
 
 
@@ -24,8 +24,9 @@ ALL = (
             ligand("O"),
             filler("", "cation in the middle of the tunnels, '' for none"),
         ),
-        lambda p: tunnels.assembly(p["bond"], p["centre"], p["ligand"], p["width"], p["height"], p["fold"]),
-        filling=Filling("filler", None),
+        lambda p: tunnels.assembly(
+            p["bond"], p["centre"], p["ligand"], p["width"], p["height"], p["fold"], p["filler"]
+        ),
         rule=tunnels.check,
         published=(
             Published("pyrolusite", {"width": 1, "height": 1}, "P4_2/mnm"),

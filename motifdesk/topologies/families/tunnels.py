@@ -58,11 +58,12 @@ def _ribbon(count: int, direction: float, hand: int, bond: float) -> _Ribbon:
     )
 
 
-def assembly(bond: float, centre: str, ligand: str, width: int, height: int, fold: float) -> Assembly:
+def assembly(bond: float, centre: str, ligand: str, width: int, height: int, fold: float, filler: str = "") -> Assembly:
     """`bond`: metal-ligand distance, Angstrom. `width`, `height`: of the tunnel, in octahedra. `fold`, degrees: added
-    to the angle between the ribbons.
+    to the angle between the ribbons. `filler`: cation in the middle of every tunnel, one for each octahedron of the
+    chain; "" for none.
 
-    TopologyError where the joins leave no lattice (folded flat)."""
+    TopologyError where the joins leave no lattice (folded flat), or the tunnels no room for the cation."""
     narrow = min(width, height) == 1
     if narrow:
         first = _ribbon(max(width, height), 0.0, 1, bond)
@@ -95,7 +96,24 @@ def assembly(bond: float, centre: str, ligand: str, width: int, height: int, fol
         for ribbon, middle in ((first, np.zeros(3)), (second, seen[0]))
         for x in ribbon.centres
     ]
-    return Assembly(cell, tuple(placements))
+    framework = Assembly(cell, tuple(placements))
+    if not filler:
+        return framework
+    if narrow:
+        raise TopologyError(
+            f"tunnels one octahedron wide have no room for {filler} in their middle",
+            where=f"tunnel {width} x {height}",
+            remedy="leave the filler empty, or choose wider tunnels",
+        )
+    # ribbons turn into themselves about their middles, and so does the whole about every half of a lattice vector;
+    # where ribbons of even and odd width meet, these points lie between two half-filled places of the minerals
+    middle = np.array([0.0, 0.0, (len(first.centres) % 2 == 0) * bond / np.sqrt(8)])
+    halves = np.stack(np.meshgrid(*[[0, 0.5]] * 3, indexing="ij"), axis=-1).reshape(-1, 3) @ cell + middle
+    taken = np.vstack([framework.merged.positions, [p.position for p in placements]])
+    delta = (taken[None] - halves[:, None]) @ np.linalg.inv(cell)
+    room = np.linalg.norm((delta - np.rint(delta)) @ cell, axis=-1).min(axis=1)
+    x, y, z = halves[int(np.argmax(np.round(room, 3)))]
+    return Assembly(cell, framework.placements, ((filler, (float(x), float(y), float(z))),))
 
 
 def check(assembly: Assembly) -> None:
