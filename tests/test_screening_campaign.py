@@ -9,6 +9,7 @@ import threading
 import time
 from pathlib import Path
 
+import numpy
 import pytest
 
 from motifdesk.screening import Campaign, Plan, ScreeningError, Store
@@ -227,3 +228,23 @@ def test_a_store_opens_in_pandas_and_refuses_other_databases(tmp_path):
     (tmp_path / "text.sqlite").write_text("not a database, only text " * 20)
     with pytest.raises(ScreeningError, match="not a store"):
         Store(tmp_path / "text.sqlite")
+
+
+def test_figures_of_a_relaxed_candidate_are_those_of_where_it_ended(tmp_path):
+    """EMT pulls a swollen copper crystal together: density and known name follow, the verdicts stay."""
+    from motifdesk.structures import AtomArrays, write
+
+    cell = 4.3 / 2 * numpy.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]])
+    write(AtomArrays([29], [[0, 0, 0]], cell), tmp_path / "cu.cif")
+    table = {
+        "campaign": {"map": False},
+        "generate": [{"kind": "files", "files": [str(tmp_path / "cu.cif")]}],
+        "checks": {"density": {"high": 8.0}},
+        "energy": {"calculator": "ase.calculators.emt:EMT", "relax": True, "hull": False},
+    }
+    campaign = Campaign(Plan.make(table, tmp_path))
+    campaign.run(workers=0)
+    (c,) = campaign.store
+    assert c.status == "passed" and c.energy.converged
+    assert c.figures["density"] == pytest.approx(9.0, abs=0.3)  # 5.3 g/cm^3 as proposed
+    assert c.figures["after_relaxing"].startswith("density: 9")

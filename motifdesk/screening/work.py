@@ -129,7 +129,12 @@ class Workshop:
             found, energy = self._relax(candidate.arrays)
         except Exception as error:  # a calculator may raise anything; the campaign goes on without this one
             return candidate.with_(error=_told(error))
-        return candidate.with_(relaxed=found, energy=energy)
+        # figures are those of the final structure; the verdicts stay those that let it be relaxed
+        after = self._checks(Candidate(candidate.generator, candidate.seed, candidate.index, {}, found))
+        figures = {**{k: v for k, v in candidate.figures.items() if k != "known_as"}, **after.figures}
+        if after.reason:
+            figures["after_relaxing"] = after.reason
+        return candidate.with_(relaxed=found, energy=energy, figures=figures)
 
     def _relax(self, arrays: AtomArrays) -> tuple[AtomArrays, Energy]:
         e = self.spec["energy"]
