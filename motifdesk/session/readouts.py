@@ -26,6 +26,7 @@ TOLERANCES = (0.01, 0.1)
 PREDICTED = {
     "formation_energy_per_atom": ("Predicted formation energy", "eV/atom"),
     "band_gap": ("Predicted band gap", "eV"),
+    "energy_above_hull": ("Predicted energy above the hull", "eV/atom"),
     "heat_all": ("Predicted heat of formation (perovskites)", "eV/atom"),
     "energy_per_atom": ("Predicted energy (carbon)", "eV/atom"),
 }
