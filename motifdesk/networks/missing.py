@@ -36,7 +36,7 @@ class MissingConfig:
 
     ``multiplicities``: channels of degree 0, 1, 2. ``radial``, ``hidden``, ``norm``: see ``Convolution``. ``pairs``:
     pairs of votes a node; ``wide``: width of the head that casts them. ``voids``: whether the voids of a crystal
-    vote too.
+    vote too. ``present``: added, when a trained network is asked, to the logits of elements that are there already.
     """
 
     cutoff: float = 2.2
@@ -48,6 +48,7 @@ class MissingConfig:
     pairs: int = 2
     wide: int = 128
     voids: bool = False
+    present: float = 0.0
     elements: tuple[int, ...] = (1, 6, 7, 8)
 
     def to_dict(self) -> dict:
@@ -122,7 +123,13 @@ class MissingAtom(nn.Module):
         return h, embedded
 
     def forward(self, batch: GraphBatch) -> Votes:
-        return self.votes(*self.features(batch))
+        votes = self.votes(*self.features(batch))
+        if not self.config.present:
+            return votes
+        there = votes.types.new_zeros(batch.num_graphs, len(self.config.elements))
+        atoms = batch.numbers > 0
+        there[batch.batch[atoms], self.index[batch.numbers[atoms]]] = self.config.present
+        return votes._replace(types=(votes.types + there[batch.batch].unsqueeze(1)).log_softmax(-1))
 
 
 class Holes(NamedTuple):
