@@ -50,6 +50,8 @@ def _pairs(path: Path):
     for x in found:
         d = x["distortion"]
         ends = [Structure.from_dict(d[name]) for name in ("high_symm", "low_symm")]
+        for end in ends:  # two entries list an atom twice, one digit in the sixth place apart
+            end.merge_sites(0.01, mode="delete")
         name = f"{x['pretty_formula']} {x['nonpolar_spacegroup']}-{x['polar_spacegroup']}"
         yield name, *ends, float(d["dmax"])
 

@@ -31,6 +31,9 @@ _HOME = {
     "build": "motifdesk.topologies",
     "families": "motifdesk.topologies",
     "enumerate_members": "motifdesk.topologies",
+    "nonpolar_parents": "motifdesk.topologies",
+    "polar_modes": "motifdesk.topologies",
+    "polar_path": "motifdesk.topologies",
     "load_codec": "motifdesk.codec",
     "load_atlas": "motifdesk.atlas",
     "Session": "motifdesk.session",
@@ -67,6 +70,9 @@ if TYPE_CHECKING:  # the same table for type checkers and editors
     from motifdesk.topologies import build as build
     from motifdesk.topologies import enumerate_members as enumerate_members
     from motifdesk.topologies import families as families
+    from motifdesk.topologies import nonpolar_parents as nonpolar_parents
+    from motifdesk.topologies import polar_modes as polar_modes
+    from motifdesk.topologies import polar_path as polar_path
 
 
 def __getattr__(name: str) -> Any:
