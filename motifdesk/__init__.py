@@ -35,6 +35,7 @@ _HOME = {
     "polar_modes": "motifdesk.topologies",
     "polar_path": "motifdesk.topologies",
     "load_codec": "motifdesk.codec",
+    "propose_missing": "motifdesk.codec",
     "load_atlas": "motifdesk.atlas",
     "Session": "motifdesk.session",
     "Desk": "motifdesk.desk",
@@ -50,6 +51,7 @@ __all__ = ["__version__", *_HOME]
 if TYPE_CHECKING:  # the same table for type checkers and editors
     from motifdesk.atlas import load_atlas as load_atlas
     from motifdesk.codec import load_codec as load_codec
+    from motifdesk.codec import propose_missing as propose_missing
     from motifdesk.desk import Desk as Desk
     from motifdesk.motifs import crystal_modes as crystal_modes
     from motifdesk.motifs import decompose as decompose
