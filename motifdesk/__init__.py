@@ -34,6 +34,7 @@ _HOME = {
     "nonpolar_parents": "motifdesk.topologies",
     "polar_modes": "motifdesk.topologies",
     "polar_path": "motifdesk.topologies",
+    "Campaign": "motifdesk.screening",
     "load_codec": "motifdesk.codec",
     "propose_missing": "motifdesk.codec",
     "load_atlas": "motifdesk.atlas",
@@ -63,6 +64,7 @@ if TYPE_CHECKING:  # the same table for type checkers and editors
     from motifdesk.motifs.testing import assert_motifs_rigid as assert_motifs_rigid
     from motifdesk.motifs.testing import assert_symmetry_kept as assert_symmetry_kept
     from motifdesk.networks.testing import assert_equivariant as assert_equivariant
+    from motifdesk.screening import Campaign as Campaign
     from motifdesk.session import Session as Session
     from motifdesk.structures import read as read
     from motifdesk.structures import write as write

@@ -36,7 +36,7 @@ def test_benchmark_json_names_figures_versions_machine_seed_and_command(tmp_path
     assert report["command"].startswith("motifdesk")
 
 
-@pytest.mark.parametrize("command", ["lab", "encode", "decode", "train", "atlas-fit", "bench"])
+@pytest.mark.parametrize("command", ["lab", "encode", "decode", "train", "atlas-fit", "screen", "bench"])
 def test_every_command_has_help(command, capsys):
     with pytest.raises(SystemExit) as stop:
         cli.main([command, "--help"])
