@@ -1,13 +1,13 @@
 """Modes of the whole crystal, supercells, modes against a parent and morphing, as the page sees and asks for them."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import motifdesk as md
 from motifdesk.desk import changes, outlook
-from motifdesk.desk.channels import script
 from motifdesk.session import Session
 from motifdesk.structures import space_group
 
@@ -227,7 +227,8 @@ def test_python_says_the_same_and_the_desk_follows(opened):
 
 
 def test_every_control_of_the_new_parts_has_a_spoken_name():
-    found = re.findall(r'element\("(?:input|table|select)", \{[^}]*\}', script())
-    assert len(found) > 8
+    source = Path(changes.__file__).with_suffix(".js").read_text(encoding="utf-8")
+    found = re.findall(r'element\("(?:input|table|select)", \{[^}]*\}', source)
+    assert len(found) >= 4
     for made in found:
         assert "aria-label" in made or "common" in made, made
