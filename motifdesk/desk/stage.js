@@ -51,7 +51,7 @@ class StagePane {
     listen("highlight", () => this.recolour());
     listen("flagged", () => this.recolour());
     // a new scene is fitted once it is loaded: its atoms are not here yet
-    listen("fit", (n) => { if (n && this.component && n !== this.fitted && this.link.get("scene").id === this.sceneId) this.fit(n); });
+    listen("fit", (n) => { if (n && this.component && n !== this.fitted && this.link.get("scene").id === this.scene.id) this.fit(n); });
     this.ghosts = new Ghosts(this);
     new ResizeObserver(() => stage.handleResize()).observe(view.el);
     this.tools = new StageTools(this);
@@ -65,40 +65,41 @@ class StagePane {
     if (this.component) this.recolour();
   }
 
-  // positions [3 N] then the cell [9] (rows), float32
-  gather() {
+  // Where the drawn atoms of a scene are, from positions [3 N] then the cell [9] (rows), float32; null for another topology's frame.
+  read(scene) {
     const view = this.link.get("positions");
     const buffer = view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength);
     const all = this.instead ?? new Float32Array(buffer); // a film shows its own frames
-    const { site, image, count } = this.scene;
-    if (all.length !== 3 * count + 9) return false; // a frame of the next or the last topology
+    const { site, image, count } = scene;
+    if (all.length !== 3 * count + 9) return null; // a frame of the next or the last topology
     const cell = all.subarray(3 * count);
-    const xyz = this.points?.length === 3 * site.length ? this.points : new Float32Array(3 * site.length);
+    const xyz = scene === this.scene && this.points ? this.points : new Float32Array(3 * site.length);
     for (let k = 0; k < site.length; k++) {
       const [i, j, l] = [image[3 * k], image[3 * k + 1], image[3 * k + 2]];
       for (let c = 0; c < 3; c++) xyz[3 * k + c] = all[3 * site[k] + c] + i * cell[c] + j * cell[3 + c] + l * cell[6 + c];
     }
-    this.points = xyz;
-    this.all = all;
-    this.cell = cell;
-    return true;
+    return { points: xyz, all, cell };
+  }
+
+  gather() {
+    const found = this.read(this.scene);
+    if (found) Object.assign(this, found);
+    return Boolean(found);
   }
 
   async load() {
     const scene = this.link.get("scene");
     if (!scene?.site || scene.id === this.sceneId) return;
-    this.sceneId = scene.id;
-    this.scene = scene;
-    this.points = null;
-    if (!this.gather()) { this.sceneId = null; return; }
+    const start = this.read(scene);
+    if (!start) return;
+    this.sceneId = scene.id; // being loaded; what is on the stage stays the old scene until its successor is here
     const { NGL, stage } = this;
-    const file = new Blob([sdfOf(scene, this.points)], { type: "text/plain" });
+    const file = new Blob([sdfOf(scene, start.points)], { type: "text/plain" });
     const component = await stage.loadFile(file, { ext: "sdf", defaultRepresentation: false, name: "design" });
     if (scene.id !== this.sceneId) { stage.removeComponent(component); return; } // overtaken by a newer topology
     const first = !this.component;
     const old = [this.component, ...(this.layers ?? []), this.lines].filter(Boolean);
-    this.component = component;
-    this.layers = [];
+    Object.assign(this, { component, scene, layers: [] }, start);
     const colours = scene.colour.map((c) => parseInt(c.slice(1), 16));
     const scheme = NGL.ColormakerRegistry.addScheme(function () { this.atomColor = (atom) => colours[atom.index] ?? 0x888888; });
     if (this.scheme) NGL.ColormakerRegistry.removeScheme(this.scheme);
@@ -337,7 +338,7 @@ class StagePane {
     const lists = (this.layers ?? []).filter((c) => c.name.startsWith("polyhedra")).flatMap((c) => c.reprList[0].repr.bufferList.map((b, k) => ({ name: c.shape?.name, position: attribute(b, "position") })));
     const bonds = this.lines ? this.bondsDrawn() : [];
     const camera = Array.from(this.stage.viewerControls.getOrientation().elements);
-    return { scene: this.sceneId, frame: this.shown, count: this.scene.count, site: this.scene.site, image: this.scene.image, atoms, polyhedra: lists, bonds, bondPairs: this.scene.bonds, camera, components: this.stage.compList.length, loads: this.loads, tools: this.tools.report(), missing: this.ghosts.report() };
+    return { scene: this.scene.id, frame: this.shown, count: this.scene.count, site: this.scene.site, image: this.scene.image, atoms, polyhedra: lists, bonds, bondPairs: this.scene.bonds, camera, components: this.stage.compList.length, loads: this.loads, tools: this.tools.report(), missing: this.ghosts.report() };
   }
 
   bondsDrawn() {
