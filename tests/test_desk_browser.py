@@ -400,7 +400,8 @@ def test_a_search_fades_the_map_and_a_find_is_opened_and_taken_back(story):
         story.page.locator(".md-frame").screenshot(path=target)
     field.fill("Ti <b>")
     field.press("Enter")
-    browser.poll(lambda: "<b>" in story.page.locator(".md-find .md-wrong").inner_text(), "the word at fault, as text", 20)
+    wrong = story.page.locator(".md-find .md-wrong")
+    browser.poll(lambda: "<b>" in wrong.inner_text(), "the word at fault, as text", 20)
     field.press("Escape")
     browser.poll(lambda: story.value("desk.map.figure.data[0].selectedpoints is None"), "the whole map again", 20)
 
