@@ -101,9 +101,10 @@ def of_molecules(model, data, about: dict, limit: int | None) -> dict:
     used = {*about["ids"], *about.get("tuned_on", ())}
     order = [int(k) for k in by_hash(data.ids) if data.ids[int(k)] not in used]
     limit = 60 if limit is None else limit
+    sizes = data.sizes  # counted anew at each access: once, for files of tens of thousands
     summary: dict = {}
     for name, low, high in CLASSES:
-        rows = [k for k in order if low <= data.sizes[k] <= high]
+        rows = [k for k in order if low <= sizes[k] <= high]
         rows = rows[:limit] if limit else rows
         summary[f"molecules_{name}"] = len(rows)
         found = evaluate_missing(model, data.take(rows), progress=True) if rows else {}
@@ -121,7 +122,8 @@ def of_crystals(model, data, limit: int | None) -> dict:
 
     trained = {str(i) for name in CRYSTAL_FILES for i in corpus(name).ids}
     kept = development_split(data.ids) | ~np.isin(np.array(data.ids), list(trained))
-    order = [int(k) for k in by_hash(data.ids) if kept[int(k)] and data.sizes[int(k)] >= 2]
+    sizes = data.sizes
+    order = [int(k) for k in by_hash(data.ids) if kept[int(k)] and sizes[int(k)] >= 2]
     limit = 200 if limit is None else limit
     chosen = data.take(order[:limit] if limit else order)
     if not len(chosen):
