@@ -184,35 +184,34 @@ def collate(
 
     ``cutoff`` is in units of each structure's :func:`length_scale`. The search runs in float64 on the CPU.
     """
-    numbers, index, vectors, shifts, scales, natoms, crystal = [], [], [], [], [], [], []
-    start = 0
-    for k, triple in enumerate(structures):
-        numbers_k, positions_k, cell_k = triple
-        z, x, cell = check_structure(numbers_k, positions_k, cell_k, where=f"structure {k}")
-        s = length_scale(z, cell)
-        found = neighbours(x, cell, cutoff * s, where=f"structure {k}")
-        i, j = found.pairs
-        vector = x[j] - x[i]
-        if cell is not None:
-            vector = vector + found.shift @ cell
-        numbers.append(z)
-        index.append(found.pairs + start)
-        vectors.append(vector)
-        shifts.append(found.shift)
-        scales.append(s)
-        natoms.append(len(z))
-        crystal.append(cell is not None)
-        start += len(z)
-    if not natoms:
+    graphs = []
+    for k, (numbers, positions, cell) in enumerate(structures):
+        z, x, c = check_structure(numbers, positions, cell, where=f"structure {k}")
+        s = length_scale(z, c)
+        found = neighbours(x, c, cutoff * s, where=f"structure {k}")
+        graphs.append(((z, x, c), s, found.pairs, found.shift))
+    if not graphs:
         raise NetworkError("no structures to collate", remedy="Give at least one structure.")
-    counts = torch.tensor(natoms)
+    return batch_of(graphs).to(device=device, dtype=dtype)
+
+
+def batch_of(graphs: Sequence[tuple]) -> GraphBatch:
+    """One batch, float64, of at least one checked ``((numbers, positions, cell or None), scale, pairs, shift)``: nodes,
+    their length, ``pairs [2, E]`` (centre, neighbour) and the neighbours' lattice images ``shift [E, 3]``."""
+    index, vectors, start = [], [], 0
+    for (z, x, cell), _, pairs, shift in graphs:
+        i, j = pairs
+        vectors.append(x[j] - x[i] if cell is None else x[j] - x[i] + shift @ cell)
+        index.append(pairs + start)
+        start += len(z)
+    counts = torch.tensor([len(nodes[0]) for nodes, *_ in graphs])
     return GraphBatch(
-        numbers=torch.from_numpy(np.concatenate(numbers)),
+        numbers=torch.from_numpy(np.concatenate([nodes[0] for nodes, *_ in graphs])),
         edge_index=torch.from_numpy(np.concatenate(index, axis=1)),
         edge_vec=torch.from_numpy(np.concatenate(vectors)),
-        edge_shift=torch.from_numpy(np.concatenate(shifts)),
-        scale=torch.tensor(scales, dtype=torch.float64),
-        batch=torch.repeat_interleave(torch.arange(len(natoms)), counts),
+        edge_shift=torch.from_numpy(np.concatenate([shift for *_, shift in graphs])),
+        scale=torch.tensor([scale for _, scale, *_ in graphs], dtype=torch.float64),
+        batch=torch.repeat_interleave(torch.arange(len(graphs)), counts),
         natoms=counts,
-        crystal=torch.tensor(crystal),
-    ).to(device=device, dtype=dtype)
+        crystal=torch.tensor([nodes[2] is not None for nodes, *_ in graphs]),
+    )

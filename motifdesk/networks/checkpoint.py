@@ -62,6 +62,18 @@ def load_tensors(path: Path | str) -> tuple[dict[str, torch.Tensor], dict]:
     return tensors, metadata
 
 
+def load_verified(path: Path | str, form: str, remedy: str | None = None) -> tuple[dict[str, torch.Tensor], dict]:
+    """As :func:`load_tensors`, of a file whose metadata name this format and the sha256 that its tensors have."""
+    tensors, metadata = load_tensors(path)
+    if metadata.get("format") != form:
+        raise NetworkError(f"format is {metadata.get('format')!r}, expected {form!r}", where=str(path), remedy=remedy)
+    if digest(tensors) != metadata.get("sha256"):
+        raise NetworkError(
+            "the tensors do not match their recorded sha256", where=str(path), remedy="Copy the file again."
+        )
+    return tensors, metadata
+
+
 def digest(tensors: Mapping[str, torch.Tensor]) -> str:
     """sha256 of names, shapes and values."""
     h = hashlib.sha256()
@@ -125,17 +137,8 @@ def save_weights(path: Path | str, encoder: Encoder, heads: PropertyHeads, train
 
 def load_weights(path: Path | str, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> Weights:
     """The encoder and heads of a ``codec.safetensors``; configuration, names, shapes and hash are verified."""
-    tensors, metadata = load_tensors(path)
     where = str(path)
-    if metadata.get("format") != FORMAT:
-        raise NetworkError(
-            f"format is {metadata.get('format')!r}, expected {FORMAT!r}",
-            where=where,
-            remedy="Give the codec.safetensors of a training run, not a checkpoint.",
-        )
-    sha = digest(tensors)
-    if sha != metadata.get("sha256"):
-        raise NetworkError("the tensors do not match their recorded sha256", where=where, remedy="Copy the file again.")
+    tensors, metadata = load_verified(path, FORMAT, "Give the codec.safetensors of a training run, not a checkpoint.")
     with torch.random.fork_rng(devices=[]):  # building modules draws initial weights
         encoder = Encoder(EncoderConfig.from_dict(metadata["config"]))
         heads = PropertyHeads(metadata["heads"]["names"], encoder.config.width, metadata["heads"]["hidden"])
@@ -143,4 +146,4 @@ def load_weights(path: Path | str, device: torch.device | str = "cpu", dtype: to
     for prefix, module in (("encoder.", encoder), ("heads.", heads)):
         match(module, {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}, where)
         module.to(device=device, dtype=dtype).eval().requires_grad_(False)
-    return Weights(encoder, heads, metadata, sha)
+    return Weights(encoder, heads, metadata, metadata["sha256"])

@@ -95,6 +95,20 @@ class DepthwiseProduct(nn.Module):
         )
 
 
+def chain(
+    irreps: o3.Irreps, multiplicities: tuple[int, ...], count: int, *, radial: int, hidden: int, norm: float
+) -> nn.ModuleList:
+    """``count`` :class:`Convolution` layers one after the other, the first from ``irreps``.
+
+    The harmonics are those of the degrees that ``multiplicities`` have."""
+    l_max, layers = len(multiplicities) - 1, nn.ModuleList()
+    for _ in range(count):
+        layer = Convolution(irreps, multiplicities, l_max=l_max, radial=radial, hidden=hidden, norm=norm)
+        layers.append(layer)
+        irreps = layer.irreps_out
+    return layers
+
+
 class Convolution(nn.Module):
     """One layer: ``irreps_in -> multiplicities`` of natural parity, gated when ``gated``.
 

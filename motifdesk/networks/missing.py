@@ -25,7 +25,7 @@ from e3nn import o3
 from torch import nn
 
 from motifdesk.networks.batch import MAX_NUMBER, GraphBatch
-from motifdesk.networks.convolution import Convolution, Edges
+from motifdesk.networks.convolution import Edges, chain
 from motifdesk.networks.errors import NetworkError
 from motifdesk.networks.missing_head import VoteHead, Votes
 
@@ -84,20 +84,8 @@ class MissingAtom(nn.Module):
         self.register_buffer("index", index, persistent=False)
         self.index: torch.Tensor
         self.species = nn.Parameter(torch.randn(kinds + int(c.voids), scalars))
-        irreps = o3.Irreps([(scalars, "0e")])
-        layers = []
-        for _ in range(c.layers):
-            layer = Convolution(
-                irreps,
-                c.multiplicities,
-                l_max=len(c.multiplicities) - 1,
-                radial=c.radial,
-                hidden=c.hidden,
-                norm=c.norm,
-            )
-            layers.append(layer)
-            irreps = layer.irreps_out
-        self.layers = nn.ModuleList(layers)
+        start = o3.Irreps([(scalars, "0e")])
+        self.layers = chain(start, c.multiplicities, c.layers, radial=c.radial, hidden=c.hidden, norm=c.norm)
         self.votes = VoteHead(c.multiplicities, kinds, c.pairs, c.wide)
 
     def check(self, numbers: torch.Tensor) -> torch.Tensor:

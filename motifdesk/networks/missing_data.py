@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from motifdesk.networks.batch import GraphBatch, Structure, check_structure, length_scale, neighbours
+from motifdesk.networks.batch import GraphBatch, Structure, batch_of, check_structure, length_scale, neighbours
 from motifdesk.networks.errors import NetworkError
 from motifdesk.networks.missing import Holes, MissingConfig
 from motifdesk.networks.missing_voids import voids
@@ -140,33 +140,10 @@ def graphs_of(
 ) -> tuple[GraphBatch, list[np.ndarray]]:
     """One batch of structures, voids included where ``config`` wants them, and the positions ``[n, 3]`` of the nodes
     of each (Angstrom)."""
-    numbers, index, vectors, shifts, scales, natoms, crystal, places = [], [], [], [], [], [], [], []
-    start = 0
-    for structure in structures:
-        (z, x, cell), scale, (i, j), shift = listeners(structure, config.cutoff, config.voids)
-        numbers.append(z)
-        index.append(np.stack([i, j]) + start)
-        vectors.append(x[j] - x[i] + (0.0 if cell is None else shift @ cell))
-        shifts.append(shift)
-        scales.append(scale)
-        natoms.append(len(z))
-        crystal.append(cell is not None)
-        places.append(x)
-        start += len(z)
-    if not natoms:
+    graphs = [listeners(structure, config.cutoff, config.voids) for structure in structures]
+    if not graphs:
         raise NetworkError("no structures", where="missing atom", remedy="Give at least one structure.")
-    counts = torch.tensor(natoms)
-    batch = GraphBatch(
-        numbers=torch.from_numpy(np.concatenate(numbers)),
-        edge_index=torch.from_numpy(np.concatenate(index, axis=1)),
-        edge_vec=torch.from_numpy(np.concatenate(vectors)),
-        edge_shift=torch.from_numpy(np.concatenate(shifts)),
-        scale=torch.tensor(scales, dtype=torch.float64),
-        batch=torch.repeat_interleave(torch.arange(len(natoms)), counts),
-        natoms=counts,
-        crystal=torch.tensor(crystal),
-    )
-    return batch.to(device=device, dtype=dtype), places
+    return batch_of(graphs).to(device=device, dtype=dtype), [nodes[1] for nodes, *_ in graphs]
 
 
 def hole_batch(

@@ -25,7 +25,7 @@ import torch
 from e3nn import o3
 from torch import nn
 
-from motifdesk.networks.checkpoint import digest, load_tensors, match, save_tensors
+from motifdesk.networks.checkpoint import digest, load_verified, match, save_tensors
 from motifdesk.networks.clusters import ELEMENTS, Clusters
 from motifdesk.networks.compositions import read_compositions
 from motifdesk.networks.create import Create
@@ -272,16 +272,8 @@ def save_motif_weights(path: Path | str, model: MotifAutoencoder, training: dict
 
 def load_motif_weights(path: Path | str, device: torch.device | str = "cpu") -> tuple[MotifAutoencoder, str]:
     """The autoencoder of a ``motifs.safetensors`` and the sha256 of its tensors; all verified."""
-    tensors, metadata = load_tensors(path)
-    where = str(path)
-    if metadata.get("format") != FORMAT:
-        raise NetworkError(
-            f"format is {metadata.get('format')!r}, expected {FORMAT!r}", where=where, remedy="Give motifs.safetensors."
-        )
-    sha = digest(tensors)
-    if sha != metadata.get("sha256"):
-        raise NetworkError("the tensors do not match their recorded sha256", where=where, remedy="Copy the file again.")
+    tensors, metadata = load_verified(path, FORMAT, "Give motifs.safetensors.")
     with torch.random.fork_rng(devices=[]):
         model = MotifAutoencoder(MotifConfig.from_dict(metadata["config"]))
-    match(model, tensors, where)
-    return model.to(device).eval().requires_grad_(False), sha
+    match(model, tensors, str(path))
+    return model.to(device).eval().requires_grad_(False), metadata["sha256"]

@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from motifdesk.networks.batch import MAX_NUMBER
-from motifdesk.networks.checkpoint import digest, load_tensors, match, save_tensors
+from motifdesk.networks.checkpoint import digest, load_verified, match, save_tensors
 from motifdesk.networks.errors import NetworkError
 
 FORMAT = "motifdesk-readouts-1"
@@ -142,12 +142,8 @@ def save_readouts(path: Path | str, readouts: Mapping[str, Readout], encoder: st
 
 def load_readouts(path: Path | str) -> tuple[dict[str, Readout], dict[str, Any]]:
     """The read-outs of a file of :func:`save_readouts` and its metadata; names, shapes and hash are verified."""
-    tensors, metadata = load_tensors(path)
+    tensors, metadata = load_verified(path, FORMAT)
     where = str(path)
-    if metadata.get("format") != FORMAT:
-        raise NetworkError(f"format is {metadata.get('format')!r}, expected {FORMAT!r}", where=where)
-    if digest(tensors) != metadata.get("sha256"):
-        raise NetworkError("the tensors do not match their recorded sha256", where=where, remedy="Copy the file again.")
     made = {}
     with torch.random.fork_rng(devices=[]):
         for name, layout in metadata["readouts"].items():

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from motifdesk.networks.checkpoint import digest, load_tensors, match, save_tensors
+from motifdesk.networks.checkpoint import digest, load_verified, match, save_tensors
 from motifdesk.networks.errors import NetworkError
 from motifdesk.networks.experiments.gravity import GravityNet, train_gravity
 from motifdesk.networks.experiments.inertia import InertiaNet, train_inertia
@@ -106,17 +106,8 @@ def save_experiments(path: Path | str, experiments: Experiments) -> Path:
 
 def load_experiments(path: Path | str) -> Experiments:
     """The networks of a file of :func:`save_experiments`; names, shapes and hash are verified."""
-    tensors, metadata = load_tensors(path)
+    tensors, metadata = load_verified(path, FORMAT, "Give experiments.safetensors.")
     where = str(path)
-    if metadata.get("format") != FORMAT:
-        raise NetworkError(
-            f"format is {metadata.get('format')!r}, expected {FORMAT!r}",
-            where=where,
-            remedy="Give experiments.safetensors.",
-        )
-    sha = digest(tensors)
-    if sha != metadata.get("sha256"):
-        raise NetworkError("the tensors do not match their recorded sha256", where=where, remedy="Copy the file again.")
     training = metadata.get("training", {})
     unknown = sorted(set(training) - set(_MODELS))
     if unknown or not training:
@@ -135,4 +126,4 @@ def load_experiments(path: Path | str) -> Experiments:
                 constants.pop(key, None)
             match(model, constants | own, f"{where}: {name}")
             models[name] = model.eval().requires_grad_(False)
-    return Experiments(models, training, sha)
+    return Experiments(models, training, metadata["sha256"])

@@ -23,7 +23,7 @@ import torch
 from e3nn import o3
 from torch import nn
 
-from motifdesk.networks.convolution import Convolution, Edges
+from motifdesk.networks.convolution import Edges, chain
 from motifdesk.networks.errors import NetworkError
 from motifdesk.networks.experiments.points import Fit, all_pairs, built, check_points, fit, rows
 from motifdesk.networks.reduce import Reduce
@@ -64,13 +64,8 @@ class TetrisNet(nn.Module):
     def __init__(self, multiplicities: tuple[int, ...] = (8, 6, 4), radial: int = 6, hidden: int = 8) -> None:
         super().__init__()
         self.radial, self.l_max = radial, len(multiplicities) - 1
-        irreps, layers = o3.Irreps("1x0e"), []
-        for _ in range(2):
-            layer = Convolution(irreps, multiplicities, l_max=self.l_max, radial=radial, hidden=hidden, norm=2.0)
-            layers.append(layer)
-            irreps = layer.irreps_out
-        self.layers = nn.ModuleList(layers)
-        self.reduce = Reduce(irreps, "8x0e+4x1o+4x1e+4x2e+4x2o", l_max=self.l_max, radial=radial)
+        self.layers = chain(o3.Irreps("1x0e"), multiplicities, 2, radial=radial, hidden=hidden, norm=2.0)
+        self.reduce = Reduce(self.layers[-1].irreps_out, "8x0e+4x1o+4x1e+4x2e+4x2o", l_max=self.l_max, radial=radial)
         self.parts = self.reduce.irreps_out.slices()
         self.hands = o3.FullyConnectedTensorProduct("4x1o+4x2e", "4x1e+4x2o", "4x0o")
         self.head = nn.Linear(8 + 4, len(PIECES))

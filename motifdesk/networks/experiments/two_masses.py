@@ -18,7 +18,7 @@ import torch
 from e3nn import o3
 from torch import nn
 
-from motifdesk.networks.convolution import Convolution, Edges
+from motifdesk.networks.convolution import Edges, chain
 from motifdesk.networks.errors import NetworkError
 from motifdesk.networks.experiments.points import Fit, built, check_points, check_rotation, fit, rows
 from motifdesk.networks.testing import random_rotation
@@ -104,13 +104,8 @@ class TwoMassesNet(nn.Module):
     def __init__(self, multiplicities: tuple[int, ...] = (12, 8, 4), radial: int = 8, hidden: int = 12) -> None:
         super().__init__()
         self.radial, self.l_max = radial, len(multiplicities) - 1
-        irreps, layers = o3.Irreps("1x0e+2x1o"), []
-        for _ in range(2):
-            layer = Convolution(irreps, multiplicities, l_max=self.l_max, radial=radial, hidden=hidden, norm=1.0)
-            layers.append(layer)
-            irreps = layer.irreps_out
-        self.layers = nn.ModuleList(layers)
-        self.vectors = o3.Linear(irreps + o3.Irreps("2x1o"), "3x1o")
+        self.layers = chain(o3.Irreps("1x0e+2x1o"), multiplicities, 2, radial=radial, hidden=hidden, norm=1.0)
+        self.vectors = o3.Linear(self.layers[-1].irreps_out + o3.Irreps("2x1o"), "3x1o")
 
     def forward(self, masses: torch.Tensor, x: torch.Tensor, v: torch.Tensor, a: torch.Tensor) -> torch.Tensor:
         b = len(masses)
