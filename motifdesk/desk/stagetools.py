@@ -16,6 +16,7 @@ import numpy as np
 from motifdesk.desk.colouring import COLOURINGS
 from motifdesk.session.measuring import KINDS, Measure, label, located, measure, parse
 from motifdesk.structures.errors import MotifDeskError, SessionError
+from motifdesk.structures.write import replace_file
 
 if TYPE_CHECKING:
     from motifdesk.desk.channels import Output
@@ -274,12 +275,9 @@ def film(frames: Sequence[bytes]) -> bytes:
 
 def _write(target: Path, data: bytes) -> None:
     """Atomically: a half-written picture never replaces a whole one."""
-    part = target.with_name(f".{target.name}.part")
     try:
-        part.write_bytes(data)
-        part.replace(target)
+        replace_file(target, data)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise SessionError(
             f"cannot be written: {error.strerror}", where=str(target), remedy="give another name or folder"
         ) from None

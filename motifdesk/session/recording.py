@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -36,6 +35,7 @@ from motifdesk.session.state import (
 from motifdesk.session.workers import plain_dict, structure_from_dict
 from motifdesk.structures.arrays import AtomArrays, from_arrays
 from motifdesk.structures.errors import MotifDeskError, SessionError
+from motifdesk.structures.write import replace_file
 
 FORMAT = "motifdesk-session"
 SCHEMA = 1
@@ -285,27 +285,14 @@ def write_json(data: Mapping[str, Any], path: str | os.PathLike[str], overwrite:
         text = json.dumps(data, allow_nan=False, ensure_ascii=False)
     except (TypeError, ValueError) as error:
         raise SessionError(f"the session cannot be written as JSON ({error})", where=path) from None
-    temporary: str | None = None
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)  # mkstemp's own mode would shut colleagues out
-        os.replace(temporary, path)
-        temporary = None
+        replace_file(path, text.encode("utf-8"))
     except OSError as error:
         raise SessionError(
             f"cannot be written ({error.strerror})",
             where=path,
             remedy="choose a folder that exists and may be written to",
         ) from None
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
     return path
 
 

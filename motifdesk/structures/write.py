@@ -90,7 +90,7 @@ def write(
                 where=target,
                 remedy="make it first, or give another path",
             )
-        _replace(target, text)
+        replace_file(target, text.encode("utf-8"))
     except OSError as error:
         raise StructureError(
             f"it cannot be written ({one_line(error.strerror or error, 120)})",
@@ -100,12 +100,12 @@ def write(
     return target
 
 
-def _replace(target: Path, text: str) -> None:
+def replace_file(target: Path, content: bytes) -> None:
     """Temporary file beside the target, then one rename: a reader sees the old file or the new one."""
     handle, temporary = tempfile.mkstemp(prefix=".motifdesk-", suffix=".tmp", dir=target.parent)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         mask = os.umask(0)
