@@ -22,7 +22,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from pymatgen.core import Composition
 
+from benchmarks.judging import smact_valid
 from motifdesk.structures import AtomArrays, corpus, from_arrays
 
 STRUCTURE_CUTOFF, COMPOSITION_CUTOFF = 0.4, 10.0
@@ -39,9 +41,8 @@ def structure_valid(arrays: AtomArrays) -> bool:
 @cache
 def composition_valid(formula: str) -> bool:
     """CDVAE's composition validity, with SMACT's oxidation states of 2014 as CDVAE had them."""
-    from smact.screening import smact_validity
-
-    return bool(smact_validity(formula, use_pauling_test=True, include_alloys=True, oxidation_states_set="smact14"))
+    reduced = Composition(formula).reduced_composition
+    return smact_valid(tuple(e.Z for e in reduced), tuple(int(n) for n in reduced.values()))
 
 
 @cache

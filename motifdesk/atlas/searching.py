@@ -88,7 +88,8 @@ def _compare(atlas: Atlas, name: str, sign: str, value: str, word: str) -> np.nd
     try:
         number = float(value)
     except ValueError:
-        number = float(_groups().get(value, 0)) if name == "sg" else 0.0
+        symbols = space_group_symbols()
+        number = float(symbols.index(value)) if name == "sg" and value in symbols else 0.0
         if not number:
             raise AtlasError(f"{value!r} in {word!r} is no number", where="map search", remedy=_REMEDY) from None
     values = np.asarray(column, dtype=float)
@@ -153,8 +154,8 @@ def _numbers() -> dict[str, int]:
 
 
 @lru_cache
-def _groups() -> dict[str, int]:
-    """Hermann-Mauguin symbol -> number."""
+def space_group_symbols() -> tuple[str, ...]:
+    """Hermann-Mauguin symbols as searched for and shown, index = number; "" at 0, where there is no space group."""
     from pymatgen.symmetry.groups import sg_symbol_from_int_number
 
-    return {sg_symbol_from_int_number(n): n for n in range(1, 231)}
+    return ("", *(sg_symbol_from_int_number(n) for n in range(1, 231)))

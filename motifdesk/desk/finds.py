@@ -169,13 +169,15 @@ class Finds:
         return None if root is None else Codes(root=root[None])
 
     def _row(self, index: int, distance: float | None) -> dict[str, Any]:
+        from motifdesk.atlas.searching import space_group_symbols
+
         columns = self._atlas().columns
         source, identifier = str(columns["source"][index]), str(columns["id"][index])
         group = int(columns["spacegroup"][index]) if "spacegroup" in columns else 0
         return {
             "index": index,
             "formula": str(columns["formula"][index]),
-            "group": _group(group),
+            "group": space_group_symbols()[group],
             "source": source,
             "id": identifier,
             "atoms": int(columns["natoms"][index]),
@@ -207,10 +209,3 @@ class Finds:
         if self.pane.atlas is None:
             raise AtlasError("the map is not open yet", where="map search", remedy="wait until its points are drawn")
         return self.pane.atlas
-
-
-@lru_cache
-def _group(number: int) -> str:
-    from pymatgen.symmetry.groups import sg_symbol_from_int_number
-
-    return sg_symbol_from_int_number(number) if 0 < number <= 230 else ""

@@ -214,7 +214,9 @@ def _hover_texts(atlas: Any) -> list[str]:
     formulas, groups, sources = (_column(atlas, n) for n in ("formula", "spacegroup", "source"))
     if formulas is None:
         return []
-    symbols = _space_group_symbols()
+    from motifdesk.atlas.searching import space_group_symbols
+
+    symbols = space_group_symbols()
     count = len(formulas)
     groups = np.zeros(count, dtype=int) if groups is None else np.nan_to_num(groups.astype(float)).astype(int)
     names = {s: _SOURCES.get(str(s), str(s)) for s in np.unique(sources)} if sources is not None else {}
@@ -228,10 +230,3 @@ def _hover_texts(atlas: Any) -> list[str]:
 def _plain(text: Any) -> str:
     """plotly reads hover text as a little HTML."""
     return str(text).replace("&", "&amp;").replace("<", "&lt;")
-
-
-def _space_group_symbols() -> list[str]:
-    """Hermann-Mauguin symbols, index = number."""
-    from pymatgen.symmetry.groups import sg_symbol_from_int_number
-
-    return ["", *(sg_symbol_from_int_number(n) for n in range(1, 231))]
