@@ -26,16 +26,7 @@ CELL = 'import motifdesk as md\ndesk = md.Desk("SrTiO3.cif", codec=None, atlas=N
 
 @pytest.fixture(scope="module")
 def story():
-    import nbformat
-
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    with browser.lab([]) as lab:
-        nbformat.write(notebook, lab.folder / "tilts.ipynb")
-        lab.open("tilts.ipynb")
-        lab.run_all()
-        browser.poll(lab.stage, "the structure on the stage", 90)
-        lab.page.locator(".md-frame").evaluate("(el) => el.scrollIntoView({ block: 'start' })")
+    with browser.desk(CELL) as lab:
         yield lab
 
 

@@ -26,16 +26,7 @@ desk"""
 @pytest.fixture(scope="module")
 def story():
     """JupyterLab with one desk on a perovskite."""
-    import nbformat
-
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(OPEN)])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    with browser.lab([]) as lab:
-        nbformat.write(notebook, lab.folder / "families.ipynb")
-        lab.open("families.ipynb")
-        lab.run_all()
-        browser.poll(lab.stage, "the structure on the stage", 90)
-        lab.page.locator(".md-frame").evaluate("(el) => el.scrollIntoView({ block: 'start' })")
+    with browser.desk(OPEN) as lab:
         yield lab
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import nbformat
 import numpy as np
 import pytest
 
@@ -21,14 +20,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def story():
-    with browser.lab([]) as lab:
-        cell = nbformat.v4.new_code_cell("import motifdesk as md\ndesk = md.Desk('benzene.xyz')\ndesk")
-        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-        nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata=kernel), lab.folder / "missing.ipynb")
-        lab.open("missing.ipynb")
-        lab.run_all()
-        browser.poll(lab.stage, "the structure on the stage", 90)
-        lab.page.locator(".md-frame").evaluate("(el) => el.scrollIntoView({ block: 'start' })")
+    with browser.desk("import motifdesk as md\ndesk = md.Desk('benzene.xyz')\ndesk") as lab:
         yield lab
 
 

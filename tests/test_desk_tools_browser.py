@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import nbformat
 import numpy as np
 import pytest
 from PIL import Image
@@ -27,16 +26,7 @@ desk"""
 @pytest.fixture(scope="module")
 def story():
     """A desk without codec and map: the tools need neither."""
-    notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(CELL)],
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}},
-    )
-    with browser.lab([]) as lab:
-        nbformat.write(notebook, lab.folder / "tools.ipynb")
-        lab.open("tools.ipynb")
-        lab.run_all()
-        browser.poll(lab.stage, "the structure on the stage", 90)
-        lab.page.locator(".md-frame").evaluate("(el) => el.scrollIntoView({ block: 'start' })")
+    with browser.desk(CELL) as lab:
         yield lab
 
 
@@ -103,7 +93,13 @@ def test_arrows_show_what_a_handle_moved(story):
     press(story, "Arrows")
     browser.poll(lambda: tools(story)["arrows"] >= 1, "arrows on the stage", 20)
     assert "longest" in browser.poll(lambda: figure(story), "how long they are", 20)
-    story.python("desk.session.undo()")
+    # longer arrows of the same atoms are the same drawing, moved
+    story.page.evaluate("() => { globalThis.drawnBefore = globalThis.motifdesk.latest.pane.tools.layers[0]; }")
+    before = story.value("desk._output.frame")
+    story.python("desk.session.distort({k: 0.18})")
+    browser.poll(lambda: story.stage()["frame"] and story.stage()["frame"] > before, "the longer arrows", 20)
+    assert story.page.evaluate("() => globalThis.motifdesk.latest.pane.tools.layers.includes(globalThis.drawnBefore)")
+    story.python("desk.session.undo(); desk.session.undo()")
     browser.poll(lambda: tools(story)["displacements"] == 0, "no arrows once undone", 20)
     story.python("desk.session.redo()")
     browser.poll(lambda: tools(story)["displacements"] == 1, "arrows again", 20)

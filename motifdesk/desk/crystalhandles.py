@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from motifdesk.desk.sliders import amplitude
 from motifdesk.session.crystal import LARGEST
 
 if TYPE_CHECKING:
@@ -56,21 +57,15 @@ def _slider(mode: CrystalHandle, value: float) -> dict[str, Any]:
     words = mode.words.replace("in the ", "in ").replace(" plane", "")
     which = f"{mode.component} of {mode.dimension}" if mode.dimension > 1 else ""
     arm = mode.arm if mode.arm and mode.arm not in mode.place else ""
-    return {
-        "op": "distort",
-        "key": mode.key,
-        "label": ", ".join(x for x in (words, which, arm) if x),
-        "spoken": mode.label,  # "1 of 3" alone would tell a listener nothing
-        "irrep": mode.irrep,
-        "hint": f"{mode.label}: amplitude in Å, the root of the summed squares of all displacements",
-        "value": float(value),
-        "min": -reach,
-        "max": reach,
-        "step": 0.005,
-        "rest": 0.0,
-        "unit": "Å",
-        "digits": 3,
-    }
+    return amplitude(
+        value,
+        reach,
+        key=mode.key,
+        label=", ".join(x for x in (words, which, arm) if x),
+        spoken=mode.label,  # "1 of 3" alone would tell a listener nothing
+        irrep=mode.irrep,
+        hint=f"{mode.label}: amplitude in Å, the root of the summed squares of all displacements",
+    )
 
 
 def crystal_hint(state: State) -> str:

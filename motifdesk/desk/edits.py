@@ -98,11 +98,11 @@ def _groups(state: State) -> list[list[Any]]:
     exact = 0
     for k, tolerance in enumerate((1e-3, *TOLERANCES)):
         try:
-            number, symbol = (lambda g: (g.number, g.symbol))(space_group(state.arrays, tolerance))
+            group = space_group(state.arrays, tolerance)
         except MotifDeskError:
             continue
         if k == 0:
-            exact = number
+            exact = group.number
         else:
-            rows.append([tolerance, f"within {tolerance:g} Å: {symbol}", number != exact])
+            rows.append([tolerance, f"within {tolerance:g} Å: {group.symbol}", group.number != exact])
     return rows

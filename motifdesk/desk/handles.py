@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from motifdesk.desk.crystalhandles import crystal_groups, crystal_hint, supercells
+from motifdesk.desk.sliders import amplitude
 from motifdesk.desk.viewer import describe
 from motifdesk.session.crystal import split
 from motifdesk.structures.errors import MotifDeskError
@@ -74,20 +75,14 @@ def _slider(mode: Any, value: float) -> dict[str, Any]:
         words = f"{mode.irrep} {mode.component}"
     elif mode.component > 1 and not any(mark in words for mark in ("along", "about", "(Q", "in-plane")):
         words = f"{words} {mode.component}"
-    return {
-        "op": "distort",
-        "key": mode.key,
-        "label": words,
-        "irrep": mode.irrep,
-        "hint": f"{mode.label}: amplitude in Å",
-        "value": float(value),
-        "min": -reach,
-        "max": reach,
-        "step": 0.005,
-        "rest": 0.0,
-        "unit": "Å",
-        "digits": 3,
-    }
+    return amplitude(
+        value,
+        reach,
+        key=mode.key,
+        label=words,
+        irrep=mode.irrep,
+        hint=f"{mode.label}: amplitude in Å",
+    )
 
 
 def _cell(state: State, session: Session) -> list[dict[str, Any]]:

@@ -14,8 +14,8 @@ class StageTools {
     this.place = () => this.write();
     pane.stage.viewer.signals.rendered.add(this.place);
     const listen = (name, callback) => this.link.on(name, callback, pane.signal);
-    listen("tools", (t) => { this.tell(t ?? {}); this.draw(); });
-    listen("shifts", () => this.draw());
+    listen("tools", (t) => { this.tell(t ?? {}); this.follow(); });
+    listen("shifts", () => this.follow());
     listen("shoot", (request) => this.shoot(request));
   }
 
@@ -64,15 +64,32 @@ class StageTools {
     return best[1];
   }
 
+  // The atoms that the layers stand for; while a handle is held only their places and lengths change.
+  shown() {
+    const { scene } = this.pane;
+    const shifts = this.shifts();
+    const points = (this.tools.points ?? []).filter((p) => p[0] < scene.count);
+    return { points, shifts, drawn: shifts ? this.moved(shifts) : [] };
+  }
+
+  follow() {
+    const { pane } = this;
+    if (!pane.component || !pane.scene || !pane.all) return;
+    const { points, drawn } = this.shown();
+    if (this.layers && this.stands === JSON.stringify([points, drawn])) this.move();
+    else this.draw();
+  }
+
   // The layers are few and small: made anew when what is measured changes, moved in place with the design.
   draw() {
     const { pane } = this;
     const { stage, NGL, scene } = pane;
     if (!pane.component || !scene || !pane.all) return;
+    const { points, shifts, drawn } = this.shown();
+    this.stands = JSON.stringify([points, drawn]);
     const old = this.layers ?? [];
     this.layers = [];
     this.movers = [];
-    const points = (this.tools.points ?? []).filter((p) => p[0] < scene.count);
     if (points.length) {
       const spheres = () => new Float32Array(points.flatMap((p) => this.at(p)));
       const shape = new NGL.Shape("measured");
@@ -87,18 +104,14 @@ class StageTools {
       this.movers.push(() => repr.bufferList[0].setAttributes({ position: spheres() }));
       if (lines) this.movers.push(() => repr.bufferList[1].setAttributes(ends()));
     }
-    const shifts = this.shifts();
-    if (shifts) {
-      const drawn = this.moved(shifts);
-      if (drawn.length) {
-        const shape = new NGL.Shape("displacements");
-        shape.addBuffer(new NGL.ArrowBuffer({ ...this.arrows(drawn, shifts), color: repeated(ARROW_COLOUR, drawn.length), radius: new Float32Array(drawn.length).fill(0.07) }, { aspectRatio: 2.2, disablePicking: true, radialSegments: 12 }));
-        const repr = this.show(shape, "displacements", {});
-        // the arrows of a move in progress: the same atoms, new lengths
-        this.movers.push(() => { const now = this.shifts(); if (now) repr.bufferList[0].setAttributes(this.arrows(drawn, now)); });
-        this.drawnArrows = drawn;
-      }
+    if (drawn.length) {
+      const shape = new NGL.Shape("displacements");
+      shape.addBuffer(new NGL.ArrowBuffer({ ...this.arrows(drawn, shifts), color: repeated(ARROW_COLOUR, drawn.length), radius: new Float32Array(drawn.length).fill(0.07) }, { aspectRatio: 2.2, disablePicking: true, radialSegments: 12 }));
+      const repr = this.show(shape, "displacements", {});
+      // the arrows of a move in progress: the same atoms, new lengths
+      this.movers.push(() => { const now = this.shifts(); if (now) repr.bufferList[0].setAttributes(this.arrows(drawn, now)); });
     }
+    this.drawnArrows = drawn;
     for (const gone of old) stage.removeComponent(gone);
     this.write();
     stage.viewer.requestRender();
@@ -187,7 +200,7 @@ class StageTools {
 
   report() {
     const count = (name) => (this.layers ?? []).filter((c) => c.name === name).length;
-    return { figure: this.figure ?? "", measured: count("measured"), displacements: count("displacements"), arrows: (this.layers ?? []).some((c) => c.name === "displacements") ? this.drawnArrows.length : 0 };
+    return { figure: this.figure ?? "", measured: count("measured"), displacements: count("displacements"), arrows: this.drawnArrows?.length ?? 0 };
   }
 
   detach() {

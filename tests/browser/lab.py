@@ -243,3 +243,19 @@ def lab(notebooks: list[Path], *, size: tuple[int, int] = (1680, 1050)) -> Itera
                 browser.close()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def desk(source: str) -> Iterator[Notebook]:
+    """JupyterLab with a notebook of one cell, `source`, that shows a desk: run, on the stage, scrolled to."""
+    import nbformat
+
+    kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)], metadata={"kernelspec": kernel})
+    with lab([]) as page:
+        nbformat.write(notebook, page.folder / "desk.ipynb")
+        page.open("desk.ipynb")
+        page.run_all()
+        poll(page.stage, "the structure on the stage", 90)
+        page.page.locator(".md-frame").evaluate("(el) => el.scrollIntoView({ block: 'start' })")
+        yield page
