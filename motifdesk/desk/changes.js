@@ -74,5 +74,10 @@ function changesView(link, signal) {
     result.textContent = c.text ?? "";
     result.dataset.level = c.level ?? "";
   }, signal);
-  return { node };
+  return node;
 }
+
+TABS.push({
+  key: "changes", label: "Modes", title: "The design as modes and strain of a parent, and the way to another structure", size: "md-mid",
+  make: changesView, look: (link, shown) => link.send({ op: "changes", shown }), // worked out only while it is looked at
+});

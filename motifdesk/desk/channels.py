@@ -21,6 +21,8 @@ from ipywidgets.widgets.widget_link import DirectionalLink, Link
 _HERE = Path(__file__).parent
 _MODULES = (
     "core.js",
+    "widgets.js",
+    "readouts.js",
     "stage.js",
     "tools.js",
     "missing.js",
@@ -28,6 +30,7 @@ _MODULES = (
     "finds.js",
     "changes.js",
     "edits.js",
+    "handles.js",
     "panels.js",
     "families.js",
     "bridge.js",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from motifdesk.desk.map import MapPane
     from motifdesk.desk.missing import MissingPane
     from motifdesk.desk.motifgraph import NetPane
+    from motifdesk.desk.parts import Part
     from motifdesk.desk.stagetools import StageTools
     from motifdesk.desk.viewer import Viewer
     from motifdesk.desk.workers import Dragger, Latest
@@ -48,6 +49,7 @@ class Commands:
     _edits: EditsPane
     _missing: MissingPane
     _families: FamilyPane
+    _parts: tuple[Part, ...]
     _numbers: itertools.count[int]
     _commands: dict[str, Callable[[dict[str, Any]], None]]
     _map_state: str
@@ -227,6 +229,8 @@ class Commands:
         self._hands.release()
         self._drag.finish()
         self._families.finish()
+        for part in self._parts:
+            part.hold()
 
     def _travel(self, how: str, *where: int) -> None:
         self._settle_hands()

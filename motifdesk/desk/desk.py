@@ -27,6 +27,7 @@ from motifdesk.desk.map import MapPane
 from motifdesk.desk.missing import MissingPane
 from motifdesk.desk.motifgraph import NetPane
 from motifdesk.desk.outlook import Outlook
+from motifdesk.desk.parts import Part
 from motifdesk.desk.readouts import describe_readouts
 from motifdesk.desk.stagetools import StageTools
 from motifdesk.desk.viewer import Viewer, end_threads
@@ -88,6 +89,7 @@ class Desk(Commands, ipywidgets.VBox):
         self._missing = MissingPane(self.session, lambda m: self._output.publish(missing=m), self._report)
         self._families = FamilyPane(self.session, self._output.publish)
         self._errands = Latest(lambda errand: errand(), "motifdesk-loader")
+        self._parts = self._make_parts()
         self._numbers = itertools.count(1)
         self._map_state = "waiting"
         self._closed = False
@@ -95,6 +97,8 @@ class Desk(Commands, ipywidgets.VBox):
         self.add_class("motifdesk")
         self.layout.width = "100%"
         self._commands = self._operations()
+        for part in self._parts:
+            self._commands |= part.operations()
         self._refresh(None)
         self._output.publish(export=export.describe_export(self.session), mapbar=self.map.bar())
         self._input.on_msg(self._on_message)
@@ -107,6 +111,10 @@ class Desk(Commands, ipywidgets.VBox):
         state = self.session.state
         kind = "atoms" if state.arrays.cell is not None else "atoms, molecule"
         return f"Desk({state.formula}, {len(state.arrays.numbers)} {kind})"
+
+    def _make_parts(self) -> tuple[Part, ...]:
+        """Parts that add messages of their own, and hear of changes, of rest and of the end."""
+        return ()
 
     def _frame(self) -> ipywidgets.Box:
         def panel(kind: str) -> Panel:
@@ -142,6 +150,8 @@ class Desk(Commands, ipywidgets.VBox):
                 if change.action != "select":
                     self._changes.ask(None if change.state.preview else change.state)
             self._missing.changed(change.state)
+            for part in self._parts:
+                part.changed(change)
             if not change.state.preview:
                 self._net.ask(change.state)
                 if change.action not in ("select", "locate"):
@@ -197,6 +207,8 @@ class Desk(Commands, ipywidgets.VBox):
         if not self.session.state.preview and not (self._hands.busy or self._drag.busy or self._families.busy):
             self._show_readouts("idle")
             self._locate()
+            for part in self._parts:
+                part.rested()
 
     def _locate(self) -> None:
         """Place the design on the map; one that the codec cannot encode is no fault of the map."""
@@ -283,18 +295,20 @@ class Desk(Commands, ipywidgets.VBox):
 
     def settle(self, timeout: float = 60.0) -> bool:
         """Wait until the background work asked for so far (map, drag, read-outs) is done. False if it took longer."""
-        return all(
-            [
-                self._errands.settle(timeout),
-                self._drag.settle(timeout),
-                self._measure.settle(timeout),
-                self._outlook.settle(timeout),
-                self._net.settle(timeout),
-                self._changes.settle(timeout),
-                self._finds.settle(timeout),
-                self._missing.settle(timeout),
-                self._families.settle(timeout),
-            ]
+        return all([worker.settle(timeout) for worker in (*self._workers(), *self._parts)])
+
+    def _workers(self) -> tuple[Any, ...]:
+        """What works in the background, in the order in which it is to be waited for."""
+        return (
+            self._errands,
+            self._drag,
+            self._measure,
+            self._outlook,
+            self._net,
+            self._changes,
+            self._finds,
+            self._missing,
+            self._families,
         )
 
     def close(self) -> None:
@@ -304,17 +318,7 @@ class Desk(Commands, ipywidgets.VBox):
         self._closed = True
         self._unsubscribe()
         self._hands.cancel()
-        for worker in (
-            self._drag,
-            self._measure,
-            self._outlook,
-            self._net,
-            self._changes,
-            self._finds,
-            self._missing,
-            self._families,
-            self._errands,
-        ):
+        for worker in (*self._parts, *self._workers()[1:], self._errands):
             worker.close()
         self._input.on_msg(self._on_message, remove=True)
         self._output.close()  # first: the bridge lets go of the stage before its widget is gone

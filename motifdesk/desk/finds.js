@@ -77,3 +77,8 @@ function findsList(link, signal) {
   }, signal);
   return node;
 }
+
+TABS.push({
+  key: "finds", label: "Known", title: "Known structures: nearest to the design, searched for or lassoed on the map",
+  make: findsList, look: (link, shown) => link.send({ op: "find", listed: shown }),
+});

@@ -1,0 +1,129 @@
+// widgets.js: buttons, choices and sliders that every panel is made of.
+
+const button = (label, title, onclick, attributes = {}) => element("button", { type: "button", class: "md-button", title, "aria-label": title, onclick, ...attributes }, label);
+
+const select = (label, options, value, onchange) => {
+  const node = element("select", { "aria-label": label, title: label, class: "md-select", "data-lm-suppress-shortcuts": "true", onchange: (e) => onchange(e.target.value) });
+  fill(node, options, value);
+  return node;
+};
+
+const fill = (node, options, value) => {
+  const signature = JSON.stringify(options);
+  if (node.dataset.options !== signature) {
+    node.replaceChildren(...options.map(([v, text]) => element("option", { value: v }, text)));
+    for (const [k, [v]] of options.entries()) node.options[k].value = v;
+    node.dataset.options = signature;
+  }
+  if (node.value !== String(value)) node.value = String(value);
+};
+
+const segmented = (label, options, onchoose) => {
+  const group = element("div", { class: "md-segmented", role: "radiogroup", "aria-label": label });
+  const buttons = options.map(([value, text, title]) => {
+    const b = element("button", { type: "button", role: "radio", title, "aria-label": title, onclick: () => onchoose(value) }, text);
+    b.dataset.value = value;
+    return b;
+  });
+  group.append(...buttons);
+  group.addEventListener("keydown", (e) => {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[e.key];
+    if (!step) return;
+    e.preventDefault();
+    e.stopPropagation();
+    const now = buttons.findIndex((b) => b.getAttribute("aria-checked") === "true");
+    const next = buttons[(now + step + buttons.length) % buttons.length];
+    next.focus();
+    onchoose(next.dataset.value);
+  });
+  return { node: group, set: (value) => buttons.forEach((b) => {
+    b.setAttribute("aria-checked", String(b.dataset.value === value));
+    b.tabIndex = b.dataset.value === value ? 0 : -1;
+  }) };
+};
+
+// A slider with its number. Live while it moves; one step of the history when the pointer is released, or after a rest of the keys.
+class Slider {
+  constructor(link, spec, live) {
+    Object.assign(this, { link, live, busy: false });
+    const common = { step: spec.step, min: spec.min, max: spec.max, "data-lm-suppress-shortcuts": "true" };
+    this.range = element("input", { type: "range", ...common, "aria-label": `${spec.spoken ?? spec.label} in ${spec.unit || "units"}` });
+    this.number = element("input", { type: "number", ...common, "aria-label": `${spec.spoken ?? spec.label}, numeric` });
+    this.name = element("span", { class: "md-name", title: spec.hint || spec.label }, spec.label);
+    this.tag = element("span", { class: "md-irrep" }, spec.irrep || "");
+    this.lead = element("span", { class: "md-lead" });
+    this.zero = element("button", { type: "button", class: "md-zero", title: `Reset ${spec.label}`, "aria-label": `Reset ${spec.label}` }, "↺");
+    this.node = element("div", { class: "md-slider" }, this.tag, this.name, this.lead, this.number, this.zero, this.range);
+    this.node.dataset.key = spec.key;
+    this.spec = spec;
+    this.range.addEventListener("pointerdown", () => { this.pointer = true; this.busy = true; });
+    this.range.addEventListener("input", () => this.moved(Number(this.range.value)));
+    this.range.addEventListener("change", () => (this.pointer ? this.done() : this.later()));
+    this.range.addEventListener("keydown", (e) => { if (e.key === "Escape") this.cancel(); });
+    this.range.addEventListener("dblclick", () => this.exact(spec.rest));
+    this.number.addEventListener("change", () => this.exact(Number(this.number.value)));
+    this.zero.addEventListener("click", () => this.exact(spec.rest));
+    this.set(spec.value);
+  }
+
+  // the space group this handle leads to; known a moment after the pick
+  leads(tag) {
+    this.lead.textContent = tag?.text ? (tag.same ? tag.text : `→ ${tag.text}`) : "";
+    this.lead.title = tag?.title ?? "";
+    this.lead.classList.toggle("md-same", Boolean(tag?.same));
+    this.name.title = [this.spec.hint || this.spec.label, tag?.title].filter(Boolean).join("; ");
+  }
+
+  show(value) {
+    this.range.value = value;
+    this.range.setAttribute("aria-valuetext", `${value.toFixed(3)} ${this.spec.unit}`);
+    const [low, high] = [this.spec.min, this.spec.max];
+    const at = (v) => `${(100 * (Math.min(Math.max(v, low), high) - low)) / (high - low)}%`;
+    const [a, b] = value < this.spec.rest ? [value, this.spec.rest] : [this.spec.rest, value];
+    this.range.style.setProperty("--md-from", at(a));
+    this.range.style.setProperty("--md-to", at(b));
+    this.node.classList.toggle("md-moved", Math.abs(value - this.spec.rest) > 1e-9);
+  }
+
+  set(value) {
+    if (this.busy) return; // the hand on the slider is right until it lets go
+    this.show(value);
+    if (document.activeElement !== this.number) this.number.value = value.toFixed(this.spec.digits ?? 3);
+  }
+
+  moved(value) {
+    this.busy = true;
+    this.show(value);
+    this.number.value = value.toFixed(this.spec.digits ?? 3);
+    this.link.live({ ...this.live, key: this.spec.key, value });
+  }
+
+  later() { clearTimeout(this.rest); this.rest = setTimeout(() => this.done(), 600); }
+
+  done() {
+    clearTimeout(this.rest);
+    this.pointer = false;
+    if (!this.busy) return;
+    this.busy = false;
+    this.link.send({ op: "release", what: this.live.op });
+  }
+
+  cancel() {
+    clearTimeout(this.rest);
+    this.busy = this.pointer = false;
+    this.link.send({ op: "cancel", what: this.live.op });
+  }
+
+  exact(value) {
+    if (!Number.isFinite(value)) return this.set(this.spec.value);
+    this.moved(value);
+    this.done();
+  }
+}
+
+// IrO6 with its 6 below the line, built from text nodes
+function formulaNode(text) {
+  const node = element("span");
+  for (const part of text.split(/(\d+)/)) if (part) node.append(/^\d+$/.test(part) ? element("sub", {}, part) : part);
+  return node;
+}
