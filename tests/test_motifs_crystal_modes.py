@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from minerals import corundum, spinel
+from parents import parent
 from pymatgen.core import Lattice, Structure
 from strategies import changes, crystals, random_crystals
 
-from motifdesk.motifs import Distorter, distortion_modes, find_motifs
+from motifdesk.motifs import find_motifs
 from motifdesk.motifs.symmetry.crystal_characters import motif_shares
 from motifdesk.motifs.symmetry.crystal_modes import crystal_modes
-from motifdesk.motifs.symmetry.isotropy import directions, subgroup_of
+from motifdesk.motifs.symmetry.isotropy import directions
 from motifdesk.motifs.symmetry.supercells import supercell_of
 from motifdesk.structures import read, space_group
 from motifdesk.structures.arrays import AtomArrays, from_arrays, to_arrays
@@ -170,109 +170,9 @@ def test_special_directions_of_the_tilts_are_those_of_howard_and_stokes(doubled)
     assert in_phase == {"P4/mbm": 6, "Im-3": 8, "I4/mmm": 12}
 
 
-def zincblende_layers():
-    """2H MoS2: P6_3/mmc, a 3.160, c 12.294, S z 0.621."""
-    return Structure.from_spacegroup(
-        "P6_3/mmc", Lattice.hexagonal(3.160, 12.294), ["Mo", "S"], [[1 / 3, 2 / 3, 0.25], [1 / 3, 2 / 3, 0.621]]
-    )
-
-
-def ruddlesden_popper():
-    """Sr2TiO4: I4/mmm, a 3.886, c 12.59."""
-    return Structure.from_spacegroup(
-        "I4/mmm",
-        Lattice.tetragonal(3.886, 12.59),
-        ["Sr", "Ti", "O", "O"],
-        [[0, 0, 0.355], [0, 0, 0], [0, 0.5, 0], [0, 0, 0.160]],
-    )
-
-
-PARENTS = {
-    "rutile": (lambda: read("rutile-TiO2.cif"), (1, 1, 2)),
-    "anatase": (lambda: read("anatase-TiO2.cif"), (1, 1, 1)),
-    "quartz": (lambda: read("quartz-SiO2.cif"), (1, 1, 2)),
-    "quartz tripled": (lambda: read("quartz-SiO2.cif", cell="primitive"), [[2, 1, 0], [-1, 1, 0], [0, 0, 1]]),
-    "MoS2": (zincblende_layers, (2, 2, 1)),
-    "MoS2 root 3": (zincblende_layers, [[2, 1, 0], [-1, 1, 0], [0, 0, 1]]),
-    "Sr2TiO4": (ruddlesden_popper, (1, 1, 1)),
-    "Sr2TiO4 root 2": (ruddlesden_popper, [[1, 1, 0], [-1, 1, 0], [0, 0, 1]]),
-    "silicon": (lambda: read("Si.cif"), (1, 1, 1)),
-    "honeycomb": (lambda: read("alpha-Li2IrO3.cif"), (1, 1, 1)),
-    "post-perovskite": (lambda: read("NaIrO3.cif", cell="primitive"), (2, 1, 1)),
-}
-
-
-@pytest.mark.parametrize("name", sorted(PARENTS))
-def test_operations_that_keep_a_mode_and_the_displaced_structure_tell_one_space_group(name):
-    make, supercell = PARENTS[name]
-    modes = crystal_modes(make(), supercell)
-    size = 3 * len(modes.supercell)
-    assert modes.basis.shape == (size, size)
-    np.testing.assert_allclose(modes.basis @ modes.basis.T, np.eye(size), atol=1e-8)
-    for mode in list(modes)[:: max(1, len(modes) // 30)]:
-        # a displacement of 0.05 A: too small to reach a higher symmetry by chance, far above the tolerance
-        assert modes.space_group({mode: 0.05}, 1e-4).number == modes.subgroup(mode).number, mode.key
-
-
-def test_wavevectors_of_hexagonal_and_tetragonal_parents_have_their_letters():
-    assert {m.point for m in crystal_modes(zincblende_layers(), (2, 2, 2))} == {"GM", "M", "A", "L"}
-    assert {m.point for m in crystal_modes(*_made("MoS2 root 3"))} == {"GM", "K"}
-    assert {m.point for m in crystal_modes(*_made("Sr2TiO4"))} == {"GM", "M"}
-    assert {m.point for m in crystal_modes(*_made("Sr2TiO4 root 2"))} == {"GM", "M", "X"}
-    assert {m.point for m in crystal_modes(read("rutile-TiO2.cif"), (2, 2, 2))} == {"GM", "X", "M", "Z", "R", "A"}
-    assert {m.point for m in crystal_modes(read("NaCl.cif"), (1, 1, 1))} == {"GM", "X"}
-    assert {m.point for m in crystal_modes(read("NaCl.cif", cell="primitive"), (2, 2, 2))} == {"GM", "X", "L"}
-
-
-def _made(name):
-    make, supercell = PARENTS[name]
-    return make(), supercell
-
-
-def test_zone_centre_irreps_of_rutile_are_the_published_ones():
-    # Porto, Fleury and Damen, Phys. Rev. 154, 522 (1967): A1g + A2g + A2u + B1g + B2g + 2B1u + Eg + 3Eu, and the
-    # acoustic A2u + Eu
-    count = {}
-    for m in crystal_modes(read("rutile-TiO2.cif")):
-        if m.component == 1:
-            count[m.irrep.split()[1]] = count.get(m.irrep.split()[1], 0) + 1
-    assert count == {"A1g": 1, "A2g": 1, "A2u": 2, "B1g": 1, "B2g": 1, "B1u": 2, "Eg": 1, "Eu": 4}
-
-
-def test_zone_centre_irreps_of_quartz_are_the_published_ones():
-    # Scott and Porto, Phys. Rev. 161, 903 (1967): 4A1 + 4A2 + 8E, and the acoustic A2 + E
-    count = {}
-    for m in crystal_modes(read("quartz-SiO2.cif", cell="primitive")):
-        if m.component == 1:
-            count[m.irrep.split()[1]] = count.get(m.irrep.split()[1], 0) + 1
-    assert count == {"A1": 4, "A2": 5, "E": 9}
-
-
-@pytest.mark.parametrize(
-    ("make", "published"),
-    [
-        # White and De Angelis, Spectrochim. Acta A 23, 985 (1967), with the acoustic T1u
-        (spinel, "A1g + Eg + T1g + 3T2g + 2A2u + 2Eu + 5T1u + 2T2u"),
-        # Porto and Krishnan, J. Chem. Phys. 47, 1009 (1967), with the acoustic A2u + Eu
-        (corundum, "2A1g + 2A1u + 3A2g + 3A2u + 5Eg + 5Eu"),
-        (lambda: read("Si.cif", cell="primitive"), "T2g + T1u"),
-        (lambda: read("anatase-TiO2.cif", cell="primitive"), "A1g + 2A2u + 2B1g + B2u + 3Eg + 3Eu"),
-    ],
-)
-def test_zone_centre_irreps_of_other_minerals_are_the_published_ones(make, published):
-    count = {}
-    for m in crystal_modes(make(), tolerance=0.01):
-        if m.component == 1 and m.point == "GM":  # a centred cell holds other points too
-            count[m.irrep.split()[1]] = count.get(m.irrep.split()[1], 0) + 1
-    expected = {}
-    for term in published.split(" + "):
-        expected[term.lstrip("0123456789")] = int(term[0]) if term[0].isdigit() else 1
-    assert count == expected
-
-
 @pytest.mark.parametrize("name", ["perovskite", "MoS2", "MoS2 root 3", "Sr2TiO4 root 2", "quartz tripled", "rutile"])
 def test_the_first_component_points_where_most_symmetry_is_left(name):
-    modes = crystal_modes(cubic_perovskite(), (2, 2, 2)) if name == "perovskite" else crystal_modes(*_made(name))
+    modes = crystal_modes(cubic_perovskite(), (2, 2, 2)) if name == "perovskite" else crystal_modes(*parent(name))
     whole = modes.operations.keepers(np.zeros((len(modes.operations), 3))).sum()
     seen: set[str] = set()
     for first in modes:
@@ -423,47 +323,6 @@ def test_bad_requests_are_refused(doubled):
         doubled.amplitudes(np.zeros((5, 3)))
     with pytest.raises(MotifDeskError, match="finite"):
         doubled.apply({doubled[0]: float("nan")})
-
-
-def test_the_group_a_motif_mode_leads_to_is_known_before_anything_moves():
-    structure = read("rutile-TiO2.cif")
-    graph = find_motifs(structure)
-    titanium = next(m for m in graph.motifs if m.formula == "TiO6")
-    found = {
-        m.key: subgroup_of(structure, m, graph=graph).symbol
-        for m in distortion_modes(structure, titanium, "orbit", graph=graph)
-    }
-    assert found[f"m{titanium.index}:orbit:stretch:A1g:1"] == "P4_2/mnm"
-    key = f"m{titanium.index}:orbit:stretch:T1u:1"
-    assert subgroup_of(structure, key, graph=graph).symbol == found[key] != "P4_2/mnm"
-    assert subgroup_of(structure, {}, graph=graph).symbol == "P4_2/mnm"
-    with pytest.raises(MotifDeskError):
-        subgroup_of(structure, "m9:motif:stretch:A1g:1", graph=graph)
-
-
-@pytest.mark.parametrize("scope", ["motif", "orbit"])
-def test_the_distorted_structure_has_the_group_that_was_told_beforehand(scope):
-    structure = read("quartz-SiO2.cif")
-    graph = find_motifs(structure)
-    distorter = Distorter(structure, graph)
-    for mode in distortion_modes(structure, 0, scope, graph=graph):
-        solved = distorter.solve({mode: 0.05})
-        moved = AtomArrays(distorter.arrays.numbers, solved.positions, solved.cell)
-        assert space_group(moved, 1e-3).number == subgroup_of(structure, mode, graph=graph).number, mode.key
-
-
-def test_one_octahedron_of_a_cubic_perovskite_leads_to_the_groups_of_its_order_parameters():
-    structure = read("SrTiO3.cif")
-    graph = find_motifs(structure)
-    titanium = next(m for m in graph.motifs if m.formula == "TiO6")
-    found = {}
-    for m in distortion_modes(structure, titanium, graph=graph):
-        found.setdefault((m.block, m.irrep), []).append(subgroup_of(structure, m, graph=graph).symbol)
-    assert found["stretch", "A1g"] == ["Pm-3m"]
-    assert found["stretch", "Eg"] == ["P4/mmm", "Pmmm"]  # Q3, Q2
-    assert found["stretch", "T1u"] == ["P4mm"] * 3
-    assert found["bend", "T2g"] == ["Cmmm"] * 3
-    assert found["rotation", "T1g"] == ["P4/m"] * 3
 
 
 def test_the_fourfold_rotary_axis_of_d2d_is_the_principal_one():
