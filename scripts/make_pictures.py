@@ -1,0 +1,90 @@
+"""Take the pictures of the desk for README, guide and notebooks, from a real JupyterLab: docs/images/NAME.png.
+
+python scripts/make_pictures.py [NAME ...]     without a name: all
+
+Look at what it made before it is committed.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from tests.browser import lab as browser
+
+IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
+CELL = """import motifdesk as md
+desk = md.Desk(md.read("beta-Li2IrO3.cif", cell="primitive"))
+desk"""
+_OCTAHEDRON = "m = next(m for m in desk.session.state.graph.motifs if m.formula == 'IrO6')"
+SHOTS: dict[str, Callable[[Any], None]] = {}
+
+
+def shot(take: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Register a picture by its function's name; what the function leaves on the page is taken."""
+    SHOTS[take.__name__] = take
+    return take
+
+
+@shot
+def desk(lab: Any) -> None:
+    """The whole desk: an octahedron picked, its Jahn-Teller slider pulled."""
+    lab.python(f"{_OCTAHEDRON}; desk.session.select(m, scope='orbit')")
+    lab.python("desk.session.distort({desk.session.state.modes[1]: 0.2})")
+
+
+@shot
+def families(lab: Any) -> None:
+    """The page of families."""
+    lab.page.locator(".md-side button", has_text="Families").first.click()
+
+
+@shot
+def modes(lab: Any) -> None:
+    """The design as modes and strain of its start."""
+    _tab(lab, "Modes")
+
+
+def _tab(lab: Any, name: str) -> None:
+    lab.page.locator(".md-strip button[role=radio]", has_text=name).first.click()
+
+
+def _quiet(lab: Any) -> None:
+    """Until nothing of the desk works in the background and nothing is grey."""
+    lab.python("desk.settle(120)", timeout=150)
+    browser.poll(lambda: not lab.page.locator(".md-all-stale").count(), "read-outs of the design as it is", 60)
+    time.sleep(1.5)  # the last frame of software GL
+
+
+def _take(lab: Any, name: str) -> None:
+    data = lab.page.locator(".md-frame").screenshot()
+    picture = Image.open(io.BytesIO(data)).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    target = IMAGES / f"{name}.png"
+    picture.save(target, optimize=True)
+    print(f"{target.name}: {picture.size[0]} x {picture.size[1]}, {target.stat().st_size // 1024} kB", flush=True)
+
+
+def main(names: list[str]) -> None:
+    unknown = set(names) - set(SHOTS)
+    if unknown:
+        sys.exit(f"no picture {', '.join(sorted(unknown))}; there are {', '.join(SHOTS)}")
+    reason = browser.missing()
+    if reason is not None:
+        sys.exit(reason)
+    IMAGES.mkdir(exist_ok=True)
+    for name in names or list(SHOTS):
+        with browser.desk(CELL) as lab:
+            browser.poll(lambda lab=lab: (lab.map() or {}).get("overlay", {}).get("landed"), "the map", 120)
+            SHOTS[name](lab)
+            _quiet(lab)
+            _take(lab, name)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
