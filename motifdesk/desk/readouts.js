@@ -21,7 +21,7 @@ function readoutsPanel(el, link, signal) {
     before?.look?.(link, false);
     TABS.find((t) => t.key === which)?.look?.(link, true);
   };
-  el.append(element("div", { class: "md-bar" }, element("h3", {}, "Read-outs"), tabs.node, element("span", { class: "md-grow" }), stamp), verdict, ...nodes);
+  el.append(element("div", { class: "md-bar md-tabs" }, element("h3", {}, "Read-outs"), tabs.node), element("div", { class: "md-say" }, verdict, element("span", { class: "md-grow" }), stamp), ...nodes);
   show(TABS[0].key);
   link.reveal = show;
   link.on("readouts", (r) => {
