@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = "examples"  # source of the points that come from motifdesk/data/examples
 _REMEMBERED = 16_384  # roots kept in memory, 2 kB each
+_REACH = 6.0  # standard deviations; what lies beyond has a weight of 1e-8
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,8 @@ class Atlas:
         self._width = float(np.ptp(np.percentile(self.xy, [1, 99], axis=0), axis=0).max()) / 30.0 or 1.0
         self._codec = codec
         self._roots: OrderedDict[int, np.ndarray] = OrderedDict()
+        self._means: OrderedDict[tuple[float, float], np.ndarray] = OrderedDict()
+        self._places = np.ascontiguousarray(self.xy.T)  # [2, M]
         self._lock = threading.RLock()
         if codec is not None:
             self._check_version(codec.version, "codec")
@@ -185,7 +188,8 @@ class Atlas:
 
     def _around(self, point: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The at most `k` points of the map around `point` that have a weight, nearest first, and the weights."""
-        distances = np.hypot(self.xy[:, 0] - point[0], self.xy[:, 1] - point[1])
+        x, y = self._places
+        distances = np.sqrt(np.square(x - point[0]) + np.square(y - point[1]))
         count = min(k + 1, len(self))
         near = np.argpartition(distances, count - 1)[:count]
         near = near[np.lexsort((near, distances[near]))]
@@ -204,25 +208,43 @@ class Atlas:
         """
         root = code.root[0].copy()
         near, weights = self._around(np.asarray(xy, dtype=float), k)
-        known = self._roots_of(near)
-        counts = known[:, COUNTS] / known[:, COUNTS].sum(1, keepdims=True)
-        same = np.abs(counts - root[COUNTS] / root[COUNTS].sum()).sum(1) < 1e-3
-        same &= known[:, LATTICE.start] == root[LATTICE.start]
+        fractions = root[COUNTS] / root[COUNTS].sum()
+        crystal = bool(root[LATTICE.start] > 0.5)
+        same = np.array([self._alike(int(i), fractions, crystal) for i in near])
         change = (self._mean_latent(xy) - self._mean_latent(start)) @ self._back
         root[GEOMETRY] += change.astype(np.float32)
         share = float(weights[same].sum())
         if share > 0.0:
+            known = self._roots_of(near[same])  # the others' codes are not asked for: encoding them takes ten frames
             for block in (GEOMETRY, LATTICE):
-                root[block] = (1.0 - share) * root[block] + weights[same] @ known[same][:, block]
+                root[block] = (1.0 - share) * root[block] + weights[same] @ known[:, block]
         # between known structures nobody knows the symmetry
-        root[SYMMETRY] = self._exact(int(near[0]))[SYMMETRY] if len(known) == 1 and same[0] else 0.0
+        root[SYMMETRY] = self._exact(int(near[0]))[SYMMETRY] if len(near) == 1 and same[0] else 0.0
         return Codes(root[None], (), self.version)
+
+    def _alike(self, index: int, fractions: np.ndarray, crystal: bool) -> bool:
+        """Whether a known structure is made of these fractions [94] of the elements, and is a crystal or not."""
+        arrays = self.arrays(index)
+        counts = np.bincount(arrays.numbers, minlength=len(fractions) + 1)[1 : len(fractions) + 1] / len(arrays.numbers)
+        return (arrays.cell is not None) == crystal and bool(np.abs(counts - fractions).sum() < 1e-3)
 
     def _mean_latent(self, xy: Sequence[float]) -> np.ndarray:
         """float [D]: the Gaussian mean of the latents around a point of the map."""
-        squares = ((self.xy - np.asarray(xy, dtype=np.float32)) ** 2).sum(1)
-        weights = np.exp(-(squares - squares.min()) / (2.0 * self._width**2))
-        return (weights @ self._latent) / weights.sum()
+        place = (float(xy[0]), float(xy[1]))
+        with self._lock:
+            if place in self._means:  # where a drag began is asked for in every frame
+                return self._means[place]
+        x, y = self._places
+        squares = np.square(x - np.float32(place[0])) + np.square(y - np.float32(place[1]))
+        squares -= squares.min()
+        near = np.flatnonzero(squares < (_REACH * self._width) ** 2)
+        weights = np.exp(-squares[near] / (2.0 * self._width**2))
+        mean = (weights @ self._latent[near]) / weights.sum()
+        with self._lock:
+            self._means[place] = mean
+            while len(self._means) > 64:
+                self._means.popitem(last=False)
+        return mean
 
     def code(self, index: int) -> Codes:
         """The exact code of point `index`."""

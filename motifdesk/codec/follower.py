@@ -1,8 +1,9 @@
 """The warm start behind a drag: the atoms on screen follow a moving target code, a few refinement steps per frame.
 
-The same atoms from frame to frame, no jump, no flicker. One evaluation of code and Jacobian per step: the derivative
-at the accepted point is kept for the next target. Nothing depends on time or chance after construction, so the same
-targets give the same frames.
+The same atoms from frame to frame, no jump, no flicker. Steps are sought in single precision, which takes half the time
+(the derivative only says where to go, and a trial that is not taken needs none); what a frame *says*, its code and its
+residual, is computed in double precision from the atoms it shows, and so are the trials once the target is near. Nothing
+depends on time or chance after construction, so the same targets give the same frames.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from motifdesk.codec.codes import COUNTS, GEOMETRY, LATTICE, N_ELEMENTS, ROOT_WIDTH, Codes
+from motifdesk.codec.codes import BLIND_WIDTH, COUNTS, GEOMETRY, LATTICE, N_ELEMENTS, ROOT_WIDTH, Codes
 from motifdesk.codec.jacobian import EncoderArrays, GeometryMap
 from motifdesk.codec.lattice import cell_to_block
 from motifdesk.codec.radii import COVALENT_RADII
@@ -25,6 +26,7 @@ from motifdesk.structures.errors import CodecError
 
 MAX_JUMP = 0.45  # Angstrom, longest way of an atom in one frame
 _NOISE = 0.002  # Angstrom; at a symmetric structure the derivative towards a tilt vanishes
+_EXACT = 1e-5  # residual from which on trials are judged in double precision
 _VOLUME_WEIGHT = 0.05  # of the squared difference of log volumes; the codes' own scale is 1
 COMPOSITIONS = ("keep", "follow")
 
@@ -80,12 +82,12 @@ class Follower:
     def _place(self, start: AtomArrays) -> None:
         self.numbers = start.numbers
         self._geometry = GeometryMap(self._arrays, start.numbers, device=self._device, skin=0.15)
-        # the code is exact; its derivative only says where to step: half the time in single precision
         self._slopes = GeometryMap(self._arrays, start.numbers, dtype=torch.float32, device=self._device, skin=0.15)
         noise = np.random.default_rng(self._seed).normal(scale=_NOISE, size=start.positions.shape)
         self._positions = torch.from_numpy(start.positions + noise - noise.mean(0))[None].to(self._device)
         self._cells = None if start.cell is None else torch.from_numpy(np.array(start.cell))[None].to(self._device)
-        self._known: tuple[Tensor, Tensor] | None = None
+        self._known: Tensor | None = None  # exact code [1, 384] of the atoms now
+        self._slope: tuple[bool, Tensor, Tensor] | None = None
         self._damping = 0.1
 
     @property
@@ -110,29 +112,50 @@ class Follower:
                     restarted = True
         blind = self.composition == "keep"
         goal = torch.from_numpy(root[GEOMETRY].astype(np.float64))[None].to(self._device)
-        goal = goal[:, -128:] if blind else goal
+        goal = goal[:, -BLIND_WIDTH:] if blind else goal
         lattice = self._lattice_target(root)
         before = self._positions
-        self._damping = min(self._damping, 0.3)  # what a settled target taught about steps says little about a new one
-        if self._known is None or self._known[0].shape[1] != goal.shape[1]:
-            self._known = self._evaluate(self._positions, self._cells, blind)
+        self._damping = min(self._damping, 1.0)  # what a settled target taught about steps says little about a new one
+        # near the target single precision would decide by its rounding; on the way it is the target that moves
+        exact = self._known is not None and float((self._compared(blind) - goal).square().mean()) < _EXACT
         for _ in range(max(1, steps)):
-            if not self._advance(goal, lattice, before, blind):
+            if not self._advance(goal, lattice, before, blind, exact):
                 break
-        residual = float((self._known[0] - goal).square().mean())
+        if self._known is None:
+            self._known = self._geometry(self._positions, self._cells)[0]
+        residual = float((self._compared(blind) - goal).square().mean())
         moved = float((self._positions - before).norm(dim=-1).max())
         arrays = self.arrays
-        return Frame(arrays, residual, residual <= CONVERGED, self._root(arrays, blind), moved, restarted)
+        return Frame(arrays, residual, residual <= CONVERGED, self._root(arrays), moved, restarted)
 
-    def _evaluate(self, positions: Tensor, cells: Tensor | None, blind: bool) -> tuple[Tensor, Tensor]:
-        code, _ = self._geometry(positions, cells, blind_only=blind)
+    def _compared(self, blind: bool) -> Tensor:
+        assert self._known is not None
+        return self._known[:, -BLIND_WIDTH:] if blind else self._known
+
+    def _code(self, positions: Tensor, cells: Tensor | None, blind: bool, exact: bool) -> Tensor:
+        """The compared numbers [1, D], float64; computed in single precision unless ``exact``."""
+        if exact:
+            return self._geometry(positions, cells, blind_only=blind)[0]
         single = None if cells is None else cells.float()
-        _, slope = self._slopes(positions.float(), single, jacobian=True, blind_only=blind)
-        assert slope is not None
-        slope = slope.double()
-        n = len(self.numbers)
-        scale = self._geometry.scale(cells, 1)
-        return code, torch.cat([slope[..., : 3 * n] * scale[:, None, None], slope[..., 3 * n :]], -1)
+        return self._slopes(positions.float(), single, blind_only=blind)[0].double()
+
+    def _linearised(self, blind: bool, exact: bool) -> tuple[Tensor, Tensor]:
+        """The compared numbers [1, D] at the atoms now and their derivative [1, D, X] in length-scale units."""
+        if self._slope is not None and self._slope[0] == blind:
+            code, slope = self._slope[1:]
+        else:
+            cells = None if self._cells is None else self._cells.float()
+            found, slope32 = self._slopes(self._positions.float(), cells, jacobian=True, blind_only=blind)
+            assert slope32 is not None
+            n = len(self.numbers)
+            slope = slope32.double()
+            scale = self._geometry.scale(self._cells, 1)
+            slope = torch.cat([slope[..., : 3 * n] * scale[:, None, None], slope[..., 3 * n :]], -1)
+            code = found.double()
+            self._slope = (blind, code, slope)
+        if exact:
+            code = self._code(self._positions, self._cells, blind, True) if self._known is None else self._compared(blind)
+        return code, slope
 
     def _lattice_target(self, root: np.ndarray) -> LatticeTarget | None:
         """The volume that the target's geometry asks of *these* atoms; the shape follows the geometry code alone.
@@ -148,10 +171,11 @@ class Follower:
         block[1] += np.log(max(float(_fractions(self.numbers) @ cubes), 1e-3) / max(float(fractions @ cubes), 1e-3))
         return LatticeTarget(block, volume=_VOLUME_WEIGHT, shape=0.0)
 
-    def _advance(self, goal: Tensor, lattice: LatticeTarget | None, before: Tensor, blind: bool) -> bool:
+    def _advance(
+        self, goal: Tensor, lattice: LatticeTarget | None, before: Tensor, blind: bool, exact: bool
+    ) -> bool:
         """One damped step; False when nothing is left to gain."""
-        assert self._known is not None
-        code, slope = self._known
+        code, slope = self._linearised(blind, exact)
         n = len(self.numbers)
         width = goal.shape[1]
         difference = code - goal
@@ -180,24 +204,28 @@ class Follower:
                 move = move * 0.6
             else:
                 return False
-            trial = self._evaluate(positions, cells, blind)
-            new = (trial[0] - goal).square().mean(-1) + penalties(self._geometry, positions, cells, lattice)
+            trial = self._code(positions, cells, blind, exact)
+            new = (trial - goal).square().mean(-1) + penalties(self._geometry, positions, cells, lattice)
             if bool(torch.isfinite(new).all()) and float(new) < float(cost):
-                self._positions, self._cells, self._known = positions, cells, trial
-                self._damping = max(self._damping * 0.4, 1e-4)
+                self._positions, self._cells = positions, cells
+                self._known = self._slope = None
+                predicted = -(2.0 * (gradient * move).sum(-1) + torch.einsum("bx,bxy,by->b", move, hessian, move))
+                ratio = float(cost - new) / max(float(predicted), 1e-300)
+                # as in `refine`: the damping follows how well the quadratic model predicted the gain
+                factor = 0.25 if ratio > 0.7 else 1.5 if ratio < 0.3 else 0.5
+                self._damping = max(self._damping * factor, 1e-4)
                 return True
             self._damping = min(self._damping * 6.0, 1e4)
             if float(move.abs().max()) < 1e-7:
                 return False
         return False
 
-    def _root(self, arrays: AtomArrays, blind: bool) -> np.ndarray:
+    def _root(self, arrays: AtomArrays) -> np.ndarray:
         assert self._known is not None
-        code = self._known[0] if not blind else self._geometry(self._positions, self._cells)[0]
         root = np.zeros(ROOT_WIDTH, dtype=np.float32)
         root[COUNTS] = np.bincount(arrays.numbers, minlength=N_ELEMENTS + 1)[1 : N_ELEMENTS + 1]
         root[LATTICE] = cell_to_block(arrays.cell, len(arrays))
-        root[GEOMETRY] = code[0].cpu().numpy()
+        root[GEOMETRY] = self._known[0].cpu().numpy()
         return root
 
 
