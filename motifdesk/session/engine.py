@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from motifdesk.session.building import Build
 from motifdesk.session.gesture import Gesture
 from motifdesk.session.history import Edit, History, Node
+from motifdesk.session.latent_workers import Along
 from motifdesk.session.map_workers import Decode, Drag
 from motifdesk.session.path_workers import MorphTo, Supercell
 from motifdesk.session.picking import KEEP, choose
@@ -53,6 +54,7 @@ WORKERS: dict[str, type[Worker]] = {
         Build,
         Drag,
         Decode,
+        Along,
     )
 }
 

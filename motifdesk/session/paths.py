@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -180,9 +180,15 @@ def images(start: AtomArrays, target: Any, n: int) -> list[Any]:
 
 
 def write_images(
-    structures: list[Any], folder: Any, format: str, overwrite: bool, provenance: Mapping[str, Any]
+    structures: list[Any],
+    folder: Any,
+    format: str,
+    overwrite: bool,
+    provenance: Mapping[str, Any],
+    each: Sequence[Mapping[str, Any]] | None = None,
 ) -> list[Path]:
-    """Write structures as numbered files into `folder` (made if need be). SessionError names the first file that is in
+    """Write structures as numbered files into `folder` (made if need be), with ``provenance`` and what is said of each
+    one. SessionError names the first file that is in
     the way; nothing is written then."""
     from motifdesk.structures import write
 
@@ -207,6 +213,12 @@ def write_images(
         ) from None
     last = max(1, len(structures) - 1)
     return [
-        write(made, path, format=format, overwrite=overwrite, provenance={**provenance, "t": round(k / last, 6)})
+        write(
+            made,
+            path,
+            format=format,
+            overwrite=overwrite,
+            provenance={**provenance, "t": round(k / last, 6), **(each[k] if each is not None else {})},
+        )
         for k, (made, path) in enumerate(zip(structures, paths, strict=True))
     ]

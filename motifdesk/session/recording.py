@@ -53,6 +53,7 @@ KINDS = (
     "build",
     "drag",
     "decode",
+    "along",
 )
 _REMEDY = "use a file written by Session.save; an intact earlier copy may lie beside it"
 
@@ -166,7 +167,7 @@ def _template(edit: Edit, parent: State, arrays: AtomArrays) -> Any:
     if edit.kind in ("delete_sites", "add_site"):
         return template_after(edit.kind, edit.parameters, parent)
     template = parent.reference.template
-    if edit.kind in ("decode", "build") or len(template) != len(arrays):
+    if edit.kind in ("decode", "build", "along") or len(template) != len(arrays):
         return from_arrays(arrays)
     return template
 

@@ -99,7 +99,7 @@ class Services:
     def versions(self, kind: str) -> Mapping[str, str]:
         """Versions that an edit of this kind depends on (codec weights and map only where they were used)."""
         found = dict(base_versions())
-        if kind in ("drag", "decode"):
+        if kind in ("drag", "decode", "along"):
             if self.codec_loaded:
                 found["codec"] = str(getattr(self._codec, "version", "unknown"))
                 found["device"] = str(getattr(self._codec, "device", "cpu"))

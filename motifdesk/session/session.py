@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from motifdesk.session.compare import Comparison, compare
 from motifdesk.session.engine import Engine
 from motifdesk.session.history import Edit, History
+from motifdesk.session.latent_workers import LatentPaths
 from motifdesk.session.map_workers import located
 from motifdesk.session.member import recognised
 from motifdesk.session.outlook import leads_to
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from motifdesk.structures.symmetry import SpaceGroup
 
 
-class Session(Engine):
+class Session(LatentPaths, Engine):
     """A design: frozen :attr:`state`, a tree of named edits, undo and redo, previews, observers.
 
     ``structure``: anything ``motifdesk.read`` accepts (path, Structure, Molecule, ase.Atoms). ``codec`` and
@@ -38,7 +39,7 @@ class Session(Engine):
     SessionError).
 
     Every gesture is a method (``distort``, ``strain``, ``drag_to``, ``decode_at``, ``substitute``, ``delete_sites``,
-    ``add_site``, ``symmetrize``, ``set_structure``, ``build``, ``supercell``, ``morph``) that commits one named edit
+    ``add_site``, ``symmetrize``, ``set_structure``, ``build``, ``supercell``, ``morph``, ``along``) that commits one named edit
     and returns the new state; ``gesture(kind)`` or ``preview``/``commit``/``cancel`` is the live form. All methods may
     be called from any thread. The state is replaced whole under one lock; observers are called outside it.
 
@@ -305,7 +306,7 @@ def _short(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters for people: whole structures and codes are left to the session file."""
     out = {}
     for key, value in parameters.items():
-        if key in ("structure", "to", "code", "codes"):
+        if key in ("structure", "to", "start", "code", "codes") and value is not None:
             value = "(in the session file)"
         elif isinstance(value, list) and len(value) > 24:
             value = f"({len(value)} entries, in the session file)"
