@@ -85,18 +85,20 @@ class Shapes:
 
     def save(self, path: Path) -> None:
         """Write the file (plain arrays, no pickle)."""
-        np.savez_compressed(path, names=np.array(self.names), main=self.main, packed=self.packed, key=np.array(self.key))
+        np.savez_compressed(
+            path, names=np.array(self.names), main=self.main, packed=self.packed, key=np.array(self.key)
+        )
 
     @classmethod
     def load(cls, path: Path = FILE) -> Shapes:
         """Read the file; AtlasError if it is missing or damaged."""
         try:
             with np.load(path, allow_pickle=False) as found:
-                return cls(
-                    tuple(found["names"].tolist()), found["main"], found["packed"], str(found["key"])
-                )
+                return cls(tuple(found["names"].tolist()), found["main"], found["packed"], str(found["key"]))
         except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-            raise AtlasError(f"the shapes of motifs cannot be read ({error})", where=path, remedy="reinstall motifdesk") from error
+            raise AtlasError(
+                f"the shapes of motifs cannot be read ({error})", where=path, remedy="reinstall motifdesk"
+            ) from error
 
     def rows(self, rows: np.ndarray, key: str) -> Shapes:
         """Those of these structures."""

@@ -2,8 +2,8 @@
 
 The same atoms from frame to frame, no jump, no flicker. Steps are sought in single precision, which takes half the time
 (the derivative only says where to go, and a trial that is not taken needs none); what a frame *says*, its code and its
-residual, is computed in double precision from the atoms it shows, and so are the trials once the target is near. Nothing
-depends on time or chance after construction, so the same targets give the same frames.
+residual, is computed in double precision from the atoms it shows, and so are the trials once the target is near.
+Nothing depends on time or chance after construction, so the same targets give the same frames.
 """
 
 from __future__ import annotations
@@ -154,7 +154,9 @@ class Follower:
             code = found.double()
             self._slope = (blind, code, slope)
         if exact:
-            code = self._code(self._positions, self._cells, blind, True) if self._known is None else self._compared(blind)
+            code = (
+                self._code(self._positions, self._cells, blind, True) if self._known is None else self._compared(blind)
+            )
         return code, slope
 
     def _lattice_target(self, root: np.ndarray) -> LatticeTarget | None:
@@ -171,9 +173,7 @@ class Follower:
         block[1] += np.log(max(float(_fractions(self.numbers) @ cubes), 1e-3) / max(float(fractions @ cubes), 1e-3))
         return LatticeTarget(block, volume=_VOLUME_WEIGHT, shape=0.0)
 
-    def _advance(
-        self, goal: Tensor, lattice: LatticeTarget | None, before: Tensor, blind: bool, exact: bool
-    ) -> bool:
+    def _advance(self, goal: Tensor, lattice: LatticeTarget | None, before: Tensor, blind: bool, exact: bool) -> bool:
         """One damped step; False when nothing is left to gain."""
         code, slope = self._linearised(blind, exact)
         n = len(self.numbers)

@@ -27,6 +27,7 @@ _MODULES = (
     "tools.js",
     "missing.js",
     "map.js",
+    "mappath.js",
     "finds.js",
     "changes.js",
     "edits.js",
@@ -53,7 +54,7 @@ def script() -> str:
 @cache
 def style() -> str:
     """The desk's style sheet."""
-    return "\n".join((_HERE / name).read_text(encoding="utf-8") for name in ("desk.css", "families.css"))
+    return "\n".join((_HERE / name).read_text(encoding="utf-8") for name in ("desk.css", "families.css", "mappath.css"))
 
 
 class Input(anywidget.AnyWidget):
@@ -85,6 +86,8 @@ class Output(anywidget.AnyWidget):
     ack = traitlets.Int(0).tag(sync=True)
 
     overlay = traitlets.Dict().tag(sync=True)
+    manifold = traitlets.Dict().tag(sync=True)
+    latentpath = traitlets.Dict().tag(sync=True)
     map_ready = traitlets.Bool(False).tag(sync=True)
 
     header = traitlets.Dict().tag(sync=True)

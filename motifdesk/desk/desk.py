@@ -23,6 +23,8 @@ from motifdesk.desk.families import FamilyPane
 from motifdesk.desk.finds import Finds
 from motifdesk.desk.handles import Hands, describe_handles
 from motifdesk.desk.history import describe_history, describe_travel
+from motifdesk.desk.latentpath import PathPane
+from motifdesk.desk.manifold import ManifoldPane
 from motifdesk.desk.map import MapPane
 from motifdesk.desk.missing import MissingPane
 from motifdesk.desk.motifgraph import NetPane
@@ -114,7 +116,8 @@ class Desk(Commands, ipywidgets.VBox):
 
     def _make_parts(self) -> tuple[Part, ...]:
         """Parts that add messages of their own, and hear of changes, of rest and of the end."""
-        return ()
+        self._path = PathPane(self.session, self.map, self._output.publish, self._report)
+        return (ManifoldPane(self.session, self._output.publish), self._path)
 
     def _frame(self) -> ipywidgets.Box:
         def panel(kind: str) -> Panel:
@@ -277,6 +280,14 @@ class Desk(Commands, ipywidgets.VBox):
         The words are those of :func:`motifdesk.atlas.searching.search`; "" shows all again.
         """
         return self._finds.search(query)
+
+    def show_path(self, a: Any, b: Any, *, n: int = 21, composition: str = "follow") -> None:
+        """Decode the latent path between two designs in the background and lay it on the map and under the slider.
+
+        ``a``, ``b``: "design", "start", a history node, or anything ``motifdesk.read`` takes; see
+        `Session.latent_path`.
+        """
+        self._path.show(a, b, n=n, composition=composition)
 
     def save_picture(self, path: str | os.PathLike[str], *, overwrite: bool = False, timeout: float = 30.0) -> Path:
         """Write what the structure pane shows as a PNG of twice its size. Needs a page that shows the desk."""

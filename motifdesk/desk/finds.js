@@ -16,7 +16,7 @@ class MapCard {
     map.gd.on("plotly_hover", (e) => this.over(e));
     map.gd.on("plotly_unhover", () => this.away());
     map.gd.on("plotly_selected", (e) => { if (e?.points) this.link.send({ op: "find", lasso: e.points.slice(0, 20000).map((p) => p.pointIndex ?? p.pointNumber) }); });
-    map.gd.on("plotly_click", (e) => { const p = e?.points?.[0]; if (p) this.link.send({ op: "find", hover: p.pointIndex ?? p.pointNumber }); });
+    map.gd.on("plotly_click", (e) => { const p = e?.points?.[0]; if (p && !pickPathEnd(this.link, p)) this.link.send({ op: "find", hover: p.pointIndex ?? p.pointNumber }); });
     this.link.on("card", (card) => this.show(card), signal);
   }
 
@@ -72,7 +72,8 @@ function findsList(link, signal) {
       const open = button("Open", `Open ${name} (${r.id}) on the desk; undo brings the design back`, () => link.send({ op: "find", open: r.index }));
       const id = r.link ? element("a", { href: r.link, target: "_blank", rel: "noopener noreferrer", title: `${r.id} at the Materials Project (opens the network)` }, r.id) : element("span", {}, r.id);
       const far = r.distance === null || r.distance === undefined ? "" : ` · ${r.distance.toFixed(1)} away`;
-      return element("li", { class: "md-find-row" }, pictureOf(r.picture, ""), element("div", {}, element("b", {}, formulaNode(r.formula)), element("span", { class: "md-dim" }, ` ${r.group}`), element("p", { class: "md-dim" }, id, ` · ${r.atoms} atoms${far}`)), open);
+      const end = button("→ B", `Make ${name} (${r.id}) the end B of the path from the design`, () => { link.send({ op: "path", end: "b", which: `known:${r.index}` }); link.reveal?.("path"); });
+      return element("li", { class: "md-find-row" }, pictureOf(r.picture, ""), element("div", {}, element("b", {}, formulaNode(r.formula)), element("span", { class: "md-dim" }, ` ${r.group}`), element("p", { class: "md-dim" }, id, ` · ${r.atoms} atoms${far}`)), end, open);
     }));
   }, signal);
   return node;

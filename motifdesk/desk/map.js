@@ -7,6 +7,7 @@ const svg = (tag, attributes = {}) => {
   for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
   return node;
 };
+const MAP_LAYERS = []; // (map) => {place(), dispose()}: what other modules draw over the map
 const KEY_STEP = 0.008; // of the axis range; ten times with Shift
 const KEY_REST_MS = 700; // arrow keys become one step of the history after this rest
 
@@ -19,6 +20,7 @@ class MapPane {
     link.controller.signal.addEventListener("abort", () => this.controller.abort());
     this.dragging = null;
     this.build();
+    this.drawn = MAP_LAYERS.map((make) => make(this));
     for (const name of ["overlay", "map_ready"]) link.on(name, () => this.place(), this.controller.signal);
     for (const event of ["plotly_relayouting", "plotly_relayout", "plotly_afterplot"]) this.gd.on(event, () => this.place());
     this.card = new MapCard(this);
@@ -109,6 +111,7 @@ class MapPane {
       if (landed) for (const [k, v] of Object.entries({ x1: landed[0], y1: landed[1], x2: left, y2: top })) this.tie.setAttribute(k, v);
     }
     this.target = target;
+    for (const layer of this.drawn) layer.place();
   }
 
   start(event) {
@@ -186,6 +189,7 @@ class MapPane {
     this.controller.abort();
     this.sizer?.disconnect();
     this.card?.dispose();
+    for (const layer of this.drawn) layer.dispose();
     this.layer?.remove();
     this.probe?.remove();
   }

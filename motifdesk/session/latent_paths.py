@@ -4,12 +4,12 @@
 >>> path.at(0.5), path.residuals, path.exchange
 
 The atoms of the first design follow the moving code (:class:`motifdesk.codec.Follower`, warm, a few refinement steps an
-image). Where they arrive at the second design it is written in their order, cell and orientation, the images are carried
-by what is left between arrival and design (thousandths of an Angstrom), and the way is one continuous motion. Where they
-do not arrive (other species, another number of atoms, another arrangement), the first half is walked from the first
-design and the second half from the second one, and the atoms are exchanged in the middle: both ends are the designs
-themselves, and the exchange is told, never hidden. A point between two codes need not be the code of anything: the
-residual of an image says by how much it is not.
+image). Where they arrive at the second design it is written in their order, cell and orientation, the images are
+carried by what is left between arrival and design (thousandths of an Angstrom), and the way is one continuous motion.
+Where they do not arrive (other species, another number of atoms, another arrangement), the first half is walked from
+the first design and the second half from the second one, and the atoms are exchanged in the middle: both ends are the
+designs themselves, and the exchange is told, never hidden. A point between two codes need not be the code of
+anything: the residual of an image says by how much it is not.
 """
 
 from __future__ import annotations
@@ -88,7 +88,8 @@ class LatentPath:
 
     @cached_property
     def moved(self) -> np.ndarray:
-        """float64 [S], longest way of an atom since the image before, Angstrom; 0 for the first, NaN at the exchange."""
+        """float64 [S], longest way of an atom since the image before, Angstrom; 0 for the first, NaN at the
+        exchange."""
         steps = [0.0]
         for k, (a, b) in enumerate(zip(self.arrays, self.arrays[1:], strict=False), start=1):
             broken = k == self.exchange
@@ -147,9 +148,7 @@ def latent_path(
     if isinstance(n, bool) or int(n) != n or not 3 <= n <= MOST_IMAGES:
         raise SessionError(f"{n} images", where="latent path", remedy=f"give a whole number from 3 to {MOST_IMAGES}")
     if composition not in COMPOSITIONS:
-        raise SessionError(
-            f"unknown composition {composition!r}", where="latent path", remedy="choose follow or keep"
-        )
+        raise SessionError(f"unknown composition {composition!r}", where="latent path", remedy="choose follow or keep")
     if a.is_crystal != b.is_crystal:
         raise SessionError(
             "a crystal does not turn into a molecule", where="latent path", remedy="choose two of one kind"
@@ -258,11 +257,11 @@ def _laid_on(arrived: Any, b: AtomArrays) -> AtomArrays | None:
 
 
 def _same_cell(here: AtomArrays, b: AtomArrays) -> AtomArrays | None:
-    """`b` laid on `here` where both have the same lattice vectors up to a rotation, and the atoms differ by an origin, an
-    order and less than 0.3 Angstrom; else None.
+    """`b` laid on `here` where both have the same lattice vectors up to a rotation, and the atoms differ by an
+    origin, an order and less than 0.3 Angstrom; else None.
 
-    Where order and orientation agree already it is `b` itself (up to lattice vectors): the images then drift and turn by
-    what the code does not see.
+    Where order and orientation agree already it is `b` itself (up to lattice vectors): the images then drift and turn
+    by what the code does not see.
     """
     if here.cell is None or b.cell is None or len(here.numbers) != len(b.numbers):
         return None
@@ -330,7 +329,7 @@ def _same_species(a: AtomArrays, b: AtomArrays) -> bool:
 def _between(ends: np.ndarray, t: float, version: str) -> Any:
     from motifdesk.codec.codes import Codes
 
-    return Codes((1.0 - t) * ends[:1] + t * ends[1:], (), version)
+    return Codes(((1.0 - t) * ends[:1] + t * ends[1:]).astype(np.float32), (), version)
 
 
 def _bytes(arrays: AtomArrays) -> tuple[bytes, ...]:

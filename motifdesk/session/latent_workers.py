@@ -30,9 +30,7 @@ class Along(Worker):
     kind = "along"
     quick = False  # the images are decoded the first time
 
-    def __init__(
-        self, services: Services, origin: State, report: Callable[[int, int], object] | None = None
-    ) -> None:
+    def __init__(self, services: Services, origin: State, report: Callable[[int, int], object] | None = None) -> None:
         super().__init__(services, origin)
         self.report = report
 
@@ -91,7 +89,11 @@ class Along(Worker):
     def _state(self, path: LatentPath, t: float) -> State:
         arrays = path.at(t)
         same = len(arrays.numbers) == len(self.origin.arrays.numbers)
-        if same and _begins(path.arrays[0], self.origin.arrays) and (path.exchange is None or t < path.t[path.exchange]):
+        if (
+            same
+            and _begins(path.arrays[0], self.origin.arrays)
+            and (path.exchange is None or t < path.t[path.exchange])
+        ):
             state = moved(self.origin, arrays)  # the design's own atoms, moved: its bonds and picks stay on show
         else:
             bare = replace(self.origin.selection, motif=None, atoms=())
@@ -143,8 +145,9 @@ def placed(services: Services, path: LatentPath, t: float, arrays: AtomArrays | 
         residual=residual,
         converged=residual <= _CONVERGED,
         source="path",
-        composition="follow" if path.composition == "follow" else "keep",
+        composition=path.composition,
         stale=False,
+        target_root=root_of(path.goal(t)),
     )
 
 
@@ -189,9 +192,10 @@ class LatentPaths:
     ) -> LatentPath:
         """The decoded way between two designs along the straight line of their codes; nothing is edited.
 
-        ``a``, ``b``: see :meth:`path_end`. ``n``: 3 to 101 images. ``composition``: "follow" (both ends are the designs;
-        where their atoms differ they are exchanged in the middle) or "keep" (the atoms of ``a`` all the way; of another
-        composition, the last image is not ``b``). ``report(done, total)`` is told of each image and may raise.
+        ``a``, ``b``: see :meth:`path_end`. ``n``: 3 to 101 images. ``composition``: "follow" (both ends are the
+        designs; where their atoms differ they are exchanged in the middle) or "keep" (the atoms of ``a`` all the way;
+        of another composition, the last image is not ``b``). ``report(done, total)`` is told of each image and may
+        raise.
 
         >>> path = session.latent_path("design", "rutile-TiO2.cif")
         >>> path.structures, path.residuals, path.exchange
@@ -221,17 +225,9 @@ class LatentPaths:
         Between two of the ``n`` images atoms and cell are in proportion. ``gesture("along")`` is the live form. See
         ``state.latent.residual`` before trusting an image: the straight line leaves the manifold of crystals.
         """
-        last = self.path_end(b)
-        design = isinstance(a, str) and a == "design"
-        first = None if design else self.path_end(a)
-        about = {
-            "towards": last.title,
-            "leaving": "" if first is None else first.title,
-            "n": n,
-            "composition": composition,
-        }
-        start = None if first is None else first.structure
-        return self._edit("along", (t, last.structure, start), about, {"report": report})
+        first, last = self.path_end(a), self.path_end(b)
+        about = {"towards": last.title, "leaving": first.title, "n": n, "composition": composition}
+        return self._edit("along", (t, last.structure, first.structure), about, {"report": report})
 
     def export_path(
         self,

@@ -175,6 +175,7 @@ class Drag(Worker):
             source="drag",
             composition=self.composition,
             stale=False,
+            target_root=root_of(code),
         )
         return Draft(replace(state, latent=latent), self._name(target))
 
@@ -289,6 +290,7 @@ class Decode(Worker):
             converged=bool(decoded.converged),
             source=str(decoded.source),
             composition="follow",
+            target_root=root_of(code),
         )
         state = replace(state, latent=latent, built=None)
         where = f"({xy[0]:.2f}, {xy[1]:.2f})" if xy else "a code"

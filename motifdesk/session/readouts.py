@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from motifdesk.session.contacts import TOO_SHORT, contacts
+from motifdesk.session.manifold_readouts import manifold_rows
 from motifdesk.session.motif_readouts import Row, Sheet, motif_rows, shape_rows, valence_rows
 from motifdesk.session.network_readouts import cost_rows, flag_rows, neighbour_rows
 from motifdesk.session.services import Services
@@ -100,7 +101,9 @@ def readouts(
     if tier != "move":
         steps.append(lambda sheet, state, services: _release(sheet, state, parent))
     if tier == "idle":
-        steps.append(_idle)
+        steps += [lambda sheet, state, services: manifold_rows(sheet, state, services, wait=True), _idle]
+    else:
+        steps.append(manifold_rows)
     sheet = Sheet()
     for step in steps:
         step(sheet, state, services)

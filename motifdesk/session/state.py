@@ -65,7 +65,8 @@ class Latent:
     """Where the design lies in the latent space and on the map.
 
     ``root``: float32 [D] code of the *re-encoded* real structure (None until it has been located); ``xy``: where that
-    code lands on the map; ``target_xy``: where the probe asked to go; ``residual``: mean squared difference of the
+    code lands on the map; ``target_xy``: where the probe asked to go, ``target_root``: the code asked for (both None
+    where nothing was; the code is not kept in files); ``residual``: mean squared difference of the
     compared code components; ``converged``: residual small enough to certify the decode (None: nothing was decoded);
     ``source``: where a decoded structure came from; ``composition``: "keep" or "follow"; ``predictions``: name ->
     value of the codec's heads. ``stale``: the structure has moved since ``root``, ``xy`` and ``predictions`` were
@@ -81,6 +82,7 @@ class Latent:
     composition: str | None = None
     predictions: Mapping[str, float] = field(default_factory=frozen_mapping)
     stale: bool = True
+    target_root: np.ndarray | None = None
 
     def moved(self) -> Latent:
         """The latent after an edit that did not come from the map: its place is stale, no decode vouches for it."""
