@@ -91,6 +91,8 @@ class PathPane(Part):
             self._looked_at = bool(message["look"])
             if self._looked_at:
                 with self._lock:
+                    if self._ends["a"] is None and self._ends["b"] is None:
+                        self._ends["a"], self._values["a"] = self._resolved("design")
                     self._publish(choices=self._choices(), **self._asked())
         elif "end" in message:
             self.choose(str(message["end"]), message["which"])

@@ -79,7 +79,7 @@ function pathView(link, signal) {
   const stop = button("Cancel", "Stop decoding the path", () => link.send({ op: "path", stop: true }));
   const busy = element("div", { class: "md-path-busy" }, element("span", {}, "decoding …"), bar, stop);
   const note = element("p", { class: "md-hint", role: "status", "aria-live": "polite" });
-  const slider = new PathSlider(link, { key: "along", label: "t", spoken: "Place on the path", hint: "0: A; 1: B. Every place is a decoded image", value: 0, min: 0, max: 1, step: 0.05, rest: 0, unit: "", digits: 2 }, { op: "along" });
+  const slider = new PathSlider(link, { key: "along", label: "from A to B", spoken: "Place on the path", hint: "0: A; 1: B. Every place is a decoded image", value: 0, min: 0, max: 1, step: 0.05, rest: 0, unit: "", digits: 2 }, { op: "along" });
   const chart = pathChart();
   const told = element("span", { class: "md-path-told" });
   let playing = null;
@@ -123,7 +123,7 @@ function pathView(link, signal) {
     const r = p.residuals?.[k];
     const far = p.percent?.[k];
     chart.at(t);
-    told.textContent = r === undefined ? "" : [`residual ${r < 1e-12 ? "0" : r.toExponential(1)}`, far === null || far === undefined ? "" : `farther out than ${far.toFixed(0)} % of known`].filter(Boolean).join(" · ");
+    told.textContent = r === undefined ? "" : [`residual ${r < 1e-12 ? "0" : r.toExponential(1)}`, far === null || far === undefined ? "" : `farther out than ${far.toFixed(0)} % of known structures`].filter(Boolean).join(" · ");
     told.title = "Residual: how far the image is from the straight line of codes (below 1e-8: it has that very code). Then: how far from known structures it lies";
   };
   slider.range.addEventListener("input", () => told_at(Number(slider.range.value)));
