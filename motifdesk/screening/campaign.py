@@ -164,7 +164,8 @@ class Campaign:
                 )
             if energy["calculator"] and energy["hull"] and not self._stop.is_set():
                 run = self._phases(executor)
-                mark_hull(self.store, run, energy["hull_atoms"], self._kind, _stage(progress, "hull"))
+                tell = _stage(progress, "hull")
+                mark_hull(self.store, run, energy["hull_atoms"], self._kind, tell, self._bundled())
         finally:
             executor.close()
         return made, duplicates
@@ -249,8 +250,17 @@ class Campaign:
         """What competing phases were computed with: calculator's settings, so that unlike energies never meet."""
         e = self.plan.energy
         relaxed = e["relax"] and e["hull_relax"]
-        how = f"relaxed fmax {e['fmax']:g} steps {e['steps']} cell {e['cell']}" if relaxed else "as given"
+        how = f"relaxed {e['optimiser']} fmax {e['fmax']:g} steps {e['steps']} cell {e['cell']}"
+        how = how if relaxed else "as given"
         return f"{e['calculator']} {dict(e['arguments'])} {how}"
+
+    def _bundled(self) -> Mapping[str, float]:
+        """Bundled energies of competing phases, where they are of the calculator and the kind that this campaign has."""
+        from .energies.phases import bundled_energies
+
+        names = self.store.table(["calculator"], "calculator IS NOT NULL GROUP BY calculator")["calculator"].tolist()
+        relaxed = self.plan.energy["relax"] and self.plan.energy["hull_relax"]
+        return {} if relaxed or len(names) != 1 else bundled_energies(names[0])
 
     def _shop(self) -> Workshop:
         live = {g.name: g for g in self.generators}

@@ -58,14 +58,26 @@ def mark_duplicates(
     return found
 
 
-def mark_hull(store: Store, run: Run, max_atoms: int, kind: str, tell: Tell = lambda done, total: None) -> None:
+def mark_hull(
+    store: Store,
+    run: Run,
+    max_atoms: int,
+    kind: str,
+    tell: Tell = lambda done, total: None,
+    bundled: Mapping[str, float] | None = None,
+) -> None:
     """Set `above_hull` of every candidate with an energy, from energies of the competing phases by the same calculator
-    (`run` computes those the store does not know yet; `kind` says how, and keeps unlike energies apart)."""
+    (`run` computes those that neither the store nor `bundled` knows; `kind` says how they are made, and keeps unlike
+    energies apart)."""
     rows = store.table(["chemsys"], "energy_per_atom IS NOT NULL GROUP BY chemsys")["chemsys"].tolist()
     symbols = {s: z for z, s in enumerate(element_symbols())}
     systems = {system: [symbols[s] for s in system.split("-")] for system in rows}
     phases = {system: competing_phases(z, max_atoms) for system, z in systems.items()}
     missing = {i: a for known in phases.values() for i, a in known.items() if store.phase(kind, i) is None}
+    known_energies = bundled or {}
+    bundle = [(kind, i, a.formula, known_energies[i], "bundled") for i, a in missing.items() if i in known_energies]
+    store.put_phases(bundle)
+    missing = {i: a for i, a in missing.items() if i not in known_energies}
     tasks = ({"phases": [[i, arrays_to_dict(a)]]} for i, a in missing.items())
     for k, (i, value, note) in enumerate(run(tasks)):
         store.put_phases([(kind, i, missing[i].formula, value, note)])

@@ -54,6 +54,7 @@ ENERGY = {
     "fmax": Option(0.1, "eV/A, where a relaxation ends", 1e-4, 10),
     "steps": Option(200, "of a relaxation at most", 1, 10000),
     "cell": Option(True, "relax the cell too"),
+    "optimiser": Option("bfgs", '"bfgs", or "fire" with three times the steps'),
     "seconds": Option(300.0, "for one candidate; a worker that is silent for longer is ended", 0.5, 86400),
     "hull": Option(True, "energy above the hull of the corpora's phases"),
     "hull_relax": Option(True, "relax the competing phases as the candidates are; false: take them as tabulated"),
@@ -111,6 +112,8 @@ class Plan:
         energy = complete(given["energy"], ENERGY, "[energy]")
         if energy["relax"] and not energy["calculator"]:
             raise ScreeningError("relax without a calculator", where="[energy]", remedy='calculator = "chgnet"')
+        if energy["optimiser"] not in ("bfgs", "fire"):
+            raise ScreeningError(f"optimiser = {energy['optimiser']!r}", where="[energy]", remedy='"bfgs" or "fire"')
         tables = []
         for k, entry in enumerate(given["generate"]):
             if not isinstance(entry, Mapping):

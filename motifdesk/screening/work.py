@@ -139,7 +139,13 @@ class Workshop:
     def _relax(self, arrays: AtomArrays) -> tuple[AtomArrays, Energy]:
         e = self.spec["energy"]
         got = relax(
-            self.calculator, arrays, fmax=e["fmax"], steps=e["steps"], cell=e["cell"], seconds=0.8 * e["seconds"]
+            self.calculator,
+            arrays,
+            fmax=e["fmax"],
+            steps=e["steps"],
+            cell=e["cell"],
+            seconds=0.8 * e["seconds"],
+            optimiser=e["optimiser"],
         )
         note = "" if got.converged else f"not converged after {got.steps} steps"
         energy = Energy(self.calculator.name, got.per_atom, got.converged, got.fmax, got.steps, note=note)

@@ -64,19 +64,24 @@ class ChgnetCalculator:
     def __init__(self, device: str = "cpu", batch: int = 16) -> None:
         try:
             with redirect_stdout(io.StringIO()):
-                from chgnet.model import CHGNet, CHGNetCalculator
+                from chgnet.model import CHGNet
 
                 self._model = CHGNet.load(use_device=device, verbose=False)
-                self._ase = CHGNetCalculator(self._model, use_device=device, on_isolated_atoms="ignore")
+                self._model.graph_converter.set_isolated_atom_response("ignore")
         except ImportError as error:
             raise ScreeningError(
                 f"CHGNet is not installed: {error}", where="[energy]", remedy='pip install "motifdesk[screen]"'
             ) from error
         self.name = f"chgnet-{self._model.version}"
         self._batch = batch
+        self._ase: Any = None
 
     def ase(self) -> Any:
-        """CHGNet's own ASE calculator."""
+        """The model as an ASE calculator of energy, forces and stress (`chgnet_ase`: half the time of CHGNet's own)."""
+        if self._ase is None:
+            from .chgnet_ase import LeanChgnet
+
+            self._ase = LeanChgnet(self._model)
         return self._ase
 
     def energies(self, structures: Sequence[AtomArrays]) -> list[float]:

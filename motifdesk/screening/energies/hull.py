@@ -11,8 +11,9 @@ stable here need not be against all that is known.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -38,18 +39,52 @@ def competing_phases(numbers: Iterable[int], max_atoms: int = 60) -> dict[str, A
     """id -> crystal, every known phase of the chemical system of these atomic numbers."""
     system = frozenset(int(z) for z in numbers)
     out = {}
-    for elements, members in _by_elements().items():
-        if elements <= system:
-            for name, k in members:
-                c = corpus(name)
-                if c.natoms[k] <= max_atoms:
-                    out[f"{name}/{c.ids[k]}"] = c[k]
+    table = _by_elements()
+    if len(system) <= 10:  # by subsets of the system: there are fewer of them than of known chemical systems
+        inside = (frozenset(s) for size in range(1, len(system) + 1) for s in combinations(sorted(system), size))
+        found = [table[s] for s in inside if s in table]
+    else:
+        found = [members for elements, members in table.items() if elements <= system]
+    for name, k in sorted((m for members in found for m in members), key=lambda m: (CORPORA.index(m[0]), m[1])):
+        c = corpus(name)
+        if c.natoms[k] <= max_atoms:
+            out[f"{name}/{c.ids[k]}"] = c[k]
     for z in system:
         if frozenset([z]) not in _by_elements():
             made = element(z)
             if made is not None:
                 out[f"element/{element_symbols()[z]}"] = made
     return out
+
+
+def comparable(numbers: np.ndarray) -> bool:
+    """Whether a composition (atomic numbers of a cell) decomposes into phases with known crystals, so that `Hull.above`
+    has something to compare with."""
+    z, n = np.unique(numbers, return_counts=True)
+    if all(_lone(int(k)) for k in z):
+        return True
+    from scipy.optimize import nnls
+
+    columns = {_shares(row, z) for members in _subsets(frozenset(z.tolist())) for row in members}
+    columns |= {_shares(np.array([k]), z) for k in z.tolist() if _lone(k)}
+    if not columns:
+        return False
+    return bool(nnls(np.array(sorted(columns)).T, n / n.sum())[1] < 1e-6)
+
+
+def _lone(z: int) -> bool:
+    return frozenset([z]) in _by_elements() or element(z) is not None
+
+
+def _shares(numbers: np.ndarray, z: np.ndarray) -> tuple[float, ...]:
+    return tuple(float((numbers == k).mean()) for k in z)
+
+
+def _subsets(system: frozenset[int]) -> Iterator[list[np.ndarray]]:
+    """Atomic numbers of the known crystals within a chemical system, by elements."""
+    for size in range(1, len(system) + 1):
+        for chosen in combinations(sorted(system), size):
+            yield [corpus(name).numbers(k) for name, k in _by_elements().get(frozenset(chosen), [])]
 
 
 @cache

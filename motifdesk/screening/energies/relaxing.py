@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,9 @@ from motifdesk.structures import AtomArrays
 
 from ..errors import ScreeningError
 from .calculators import Calculator, to_ase
+from .quasi_newton import quasi_newton
 
+OPTIMISERS = ("bfgs", "fire")
 _GROWTH = 3.0  # a cell that grows or shrinks by more is flying apart or collapsing
 
 
@@ -40,33 +43,34 @@ def relax(
     steps: int = 200,
     cell: bool = True,
     seconds: float | None = None,
+    optimiser: str = "bfgs",
 ) -> Relaxed:
-    """Relax atoms, and the cell with them (ASE's FrechetCellFilter), by FIRE.
+    """Relax atoms, and the cell with them.
 
     Parameters
     ----------
     fmax : eV/A, where it stops
     steps, seconds : where it stops unconverged
     cell : whether the cell relaxes too
+    optimiser : "bfgs", `quasi_newton`, or "fire", ASE's FIRE (E. Bitzek et al., Phys. Rev. Lett. 97, 170201 (2006)) with
+        its FrechetCellFilter, three times the steps
 
     Raises
     ------
     ScreeningError
         the energy or a force is not a number, or the cell grew or shrank threefold.
     """
-    from ase.filters import FrechetCellFilter
-    from ase.optimize import FIRE
-
+    if optimiser not in OPTIMISERS:
+        raise ScreeningError(f"there is no optimiser {optimiser!r}", where="[energy]", remedy='"bfgs" or "fire"')
     atoms = to_ase(arrays)
     atoms.calc = calculator.ase()
-    moving = FrechetCellFilter(atoms) if cell else atoms
-    optimiser = FIRE(moving, logfile=None)
     began, volume = time.monotonic(), atoms.get_volume()
     force = math.inf
-    taken = 0
-    for _ in optimiser.irun(fmax=fmax, steps=steps):
-        force = _largest(moving, atoms, arrays.formula)
-        taken = optimiser.nsteps
+    taken = -1
+    for energy, force in quasi_newton(atoms, fmax, steps, cell) if optimiser == "bfgs" else _fire(atoms, fmax, steps, cell):
+        taken += 1
+        if not (math.isfinite(energy) and math.isfinite(force)):
+            raise ScreeningError("the calculator returned NaN or infinity", where=arrays.formula)
         ratio = atoms.get_volume() / volume
         if not 1 / _GROWTH < ratio < _GROWTH:
             raise ScreeningError(
@@ -81,8 +85,12 @@ def relax(
     return Relaxed(found, energy, force <= fmax, force, taken)
 
 
-def _largest(moving: Any, atoms: Any, formula: str) -> float:
-    energy, forces = float(atoms.get_potential_energy()), np.asarray(moving.get_forces())
-    if not math.isfinite(energy) or not np.isfinite(forces).all():
-        raise ScreeningError("the calculator returned NaN or infinity", where=formula)
-    return float(np.sqrt(np.square(forces).sum(axis=1)).max())
+def _fire(atoms: Any, fmax: float, steps: int, cell: bool) -> Iterator[tuple[float, float]]:
+    """As `quasi_newton`, by ASE's FIRE and its FrechetCellFilter."""
+    from ase.filters import FrechetCellFilter
+    from ase.optimize import FIRE
+
+    moving = FrechetCellFilter(atoms) if cell else atoms
+    for _ in FIRE(moving, logfile=None).irun(fmax=fmax, steps=steps):
+        forces = np.asarray(moving.get_forces())
+        yield float(atoms.get_potential_energy()), float(np.sqrt(np.square(forces).sum(axis=1)).max())

@@ -20,6 +20,7 @@ from ..options import Option, complete
 KINDS = {
     "family": "motifdesk.screening.generators.families:FamilyGenerator",
     "substitution": "motifdesk.screening.generators.substitution:SubstitutionGenerator",
+    "analogue": "motifdesk.screening.generators.analogues:AnalogueGenerator",
     "modes": "motifdesk.screening.generators.modes:ModeGenerator",
     "density": "motifdesk.screening.generators.latent:DensityGenerator",
     "neighbourhood": "motifdesk.screening.generators.latent:NeighbourhoodGenerator",

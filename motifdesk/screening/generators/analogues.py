@@ -1,0 +1,219 @@
+"""Analogues: known crystals with one element exchanged for its best attested stand-in, each target proposed once.
+
+What data-mined substitution (G. Hautier et al., Inorg. Chem. 50, 656 (2011)) leaves to chance is decided here from the
+same observations (`screening.similarity`): the exchange must have been seen often, every known crystal has its turn
+before any has a second, a target (space group, cell and composition) is proposed once and not at all where it is known,
+and the cell has the volume that known crystals make likely (`screening.volumes`).
+"""
+
+from __future__ import annotations
+
+import zlib
+from functools import lru_cache
+from typing import Any, ClassVar
+
+import numpy as np
+
+from motifdesk.structures import AtomArrays
+from motifdesk.structures.arrays import element_symbols
+from motifdesk.structures.corpora import corpus, development_split
+from motifdesk.structures.errors import MotifDeskError
+
+from ..checks.chemistry import charge_neutral
+from ..energies.hull import comparable
+from ..errors import ScreeningError
+from ..options import Option
+from ..similarity import N, _space_groups, counts
+from ..volumes import rescaled
+from .base import Generator
+
+PROPERTIES = ("formation_energy_per_atom", "band_gap")
+
+
+class AnalogueGenerator(Generator):
+    """One element of a known crystal exchanged, the best attested exchanges of every crystal first.
+
+    Of `draws` targets the one is taken whose charges balance, for which a hull is known, and whose exchange was observed
+    most often. Conditions: `chemical_system` exactly; `space_group` and `formula` as in the parent, kept by the
+    exchange; a property's range by the codec's heads, whose values choose among the `draws`. Held-out (development)
+    structures are neither parents nor known to it.
+    """
+
+    OPTIONS: ClassVar = {
+        "corpora": Option(["mp_20", "mpts_52"], "bundled corpora to start from"),
+        "observed": Option(10, "how often an exchange must have been observed; lower: bolder", 1, 1000),
+        "chemical_system": Option([], "elements, all of them in every candidate; default: any"),
+        "formula": Option("", "reduced formula of every candidate, such as 'Na2IrO3'", kind="any"),
+        "space_group": Option(0, "number, of the parent; 0: any", 0, 230),
+        "formation_energy_per_atom": Option([], "[low, high] eV/atom"),
+        "band_gap": Option([], "[low, high] eV"),
+        "draws": Option(3, "targets of which the best is taken; more of them where a property is asked for", 1, 256),
+        "max_atoms": Option(20, "atoms in the cell at most", 1, 200),
+    }
+
+    def prepare(self) -> None:
+        o, where = self.options, f"generator {self.name}"
+        for name in PROPERTIES:
+            if o[name] and (len(o[name]) != 2 or not all(isinstance(v, int | float) for v in o[name])):
+                raise ScreeningError(f"{name} = {o[name]!r}", where=where, remedy="two numbers, [low, high]")
+        symbols = element_symbols()
+        unknown = [s for s in o["chemical_system"] if s not in symbols[1:N]]
+        if unknown:
+            raise ScreeningError(f"no elements: {unknown}", where=where, remedy='symbols such as ["Na", "Ir", "O"]')
+        for name in o["corpora"]:
+            try:
+                if not corpus(name).is_crystal:
+                    raise ScreeningError(f"{name} holds molecules", where=where, remedy="name a corpus of crystals")
+            except MotifDeskError as error:
+                raise ScreeningError(error.what, where=where, remedy=error.remedy) from error
+        self._wanted = {n: o[n] for n in PROPERTIES if o[n]}
+        self._table = _exchanges(tuple(o["corpora"]), int(o["max_atoms"]))
+        self._order = self._ordered()
+        if not len(self._order):
+            raise ScreeningError(
+                "no known crystal has such an analogue", where=where, remedy="lower observed, or ask for less"
+            )
+
+    def _ordered(self) -> np.ndarray:
+        """Rows of the table in the order of the candidates: by turns of the parents, in a random order of the seed."""
+        o, t = self.options, self._table
+        fits = t["observed"] >= o["observed"]
+        if o["space_group"]:
+            fits &= t["group"] == o["space_group"]
+        rows = np.flatnonzero(fits)
+        if o["chemical_system"] or o["formula"]:
+            symbols = {s: z for z, s in enumerate(element_symbols())}
+            system = {symbols[s] for s in o["chemical_system"]}
+            wanted = _reduced(o["formula"], f"generator {self.name}") if o["formula"] else ()
+            asked = system or {z for z, _ in wanted}
+            rows = rows[np.isin(t["new"][rows], sorted(asked))]
+            targets = [t["crystals"][int(t["parent"][k])] for k in rows]
+            made = [_exchanged(p, int(t["old"][k]), int(t["new"][k])) for p, k in zip(targets, rows, strict=True)]
+            good = [(not system or {z for z, _ in m} == system) and (not wanted or _smallest(m) == wanted) for m in made]
+            rows = rows[np.array(good, dtype=bool)]
+        if not len(rows):
+            return rows
+        parent, observed = t["parent"][rows], t["observed"][rows]
+        shuffled = np.random.default_rng([self.seed, zlib.crc32(b"analogue")]).permutation(int(t["parent"].max()) + 1)
+        by_parent = np.lexsort((shuffled[parent], -observed, parent))
+        first = np.r_[True, parent[by_parent][1:] != parent[by_parent][:-1]]
+        turn = np.arange(len(rows)) - np.maximum.accumulate(np.where(first, np.arange(len(rows)), 0))
+        turns = np.empty(len(rows), dtype=np.int64)
+        turns[by_parent] = turn
+        ordered = rows[np.lexsort((shuffled[parent], turns))]
+        _, once = np.unique(t["key"][ordered], return_index=True)
+        return ordered[np.sort(once)]
+
+    def most(self) -> int:
+        return max(1, len(self._order) // self._each)
+
+    @property
+    def _each(self) -> int:
+        return max(1, min(int(self.options["draws"]), len(self._order)))
+
+    def propose(self, index: int) -> tuple[Any, dict[str, Any]]:
+        """Each candidate has `draws` targets of its own and takes the best of them."""
+        rows = self._order[index * self._each : (index + 1) * self._each].tolist()
+        observed = self._table["observed"]
+        rows.sort(key=lambda k: (not self._sound(k), -int(observed[k])))
+        if not self._wanted:
+            return self._made(rows[0])
+        from ..checks.wishes import the_codec
+
+        codec, best = the_codec(), (np.inf, rows[0])
+        for k in rows:
+            values = codec.predict(codec.encode([self._made(k)[0]], symmetry=False))
+            miss = sum(max(lo - float(values[n][0]), float(values[n][0]) - hi, 0.0) for n, (lo, hi) in self._wanted.items())
+            best = min(best, (miss, k), key=lambda pair: pair[0])
+        arrays, recipe = self._made(best[1])
+        return arrays, {**recipe, "asked": self._wanted}
+
+    def _sound(self, k: int) -> bool:
+        """Whether known oxidation states balance a target, and known phases are there to compare it with."""
+        t = self._table
+        target = _exchanged(t["crystals"][int(t["parent"][k])], int(t["old"][k]), int(t["new"][k]))
+        symbols = element_symbols()
+        formula = "".join(f"{symbols[z]}{n}" for z, n in _smallest(target))
+        if not charge_neutral(_reduced_formula(formula)):
+            return False
+        return comparable(np.repeat([z for z, _ in target], [n for _, n in target]))
+
+    def _made(self, k: int) -> tuple[AtomArrays, dict[str, Any]]:
+        t = self._table
+        name, place = t["names"][int(t["source"][k])], int(t["place"][k])
+        c = corpus(name)
+        start, a, b = c[place], int(t["old"][k]), int(t["new"][k])
+        symbols = element_symbols()
+        recipe = {
+            "kind": "analogue",
+            "parent": f"{name}/{c.ids[place]}",
+            "replaced": {symbols[a]: symbols[b]},
+            "observed": int(t["observed"][k]),
+        }
+        return rescaled(start, np.where(start.numbers == a, b, start.numbers)), recipe
+
+
+@lru_cache(maxsize=4)
+def _exchanges(names: tuple[str, ...], max_atoms: int) -> dict[str, Any]:
+    """Every exchange of one element that was ever observed, in every crystal, but those that lead to a known one.
+
+    names; crystals: ((atomic number, atoms), ...) of each parent; columns parent, source, place, old, new, observed,
+    group, key (the same for the same target): int64 [R].
+    """
+    table, groups = counts(), _space_groups()
+    known: set[tuple] = set()
+    crystals = []
+    for source, name in enumerate(names):
+        c = corpus(name)
+        for k in np.flatnonzero(~development_split(c.ids)):
+            group = groups.get((name, str(c.ids[k])), 0)
+            z, n = np.unique(c.numbers(int(k)), return_counts=True)
+            if not group or z[-1] >= N:
+                continue
+            pairs = tuple(zip(z.tolist(), n.tolist(), strict=True))
+            known.add((group, pairs))
+            if c.natoms[k] <= max_atoms and len(pairs) > 1:
+                crystals.append((source, int(k), group, pairs))
+    columns: list[tuple[int, ...]] = []
+    numbered: dict[tuple, int] = {}
+    partners = {z: np.flatnonzero(table[z]).tolist() for z in range(N)}
+    for parent, (source, k, group, pairs) in enumerate(crystals):
+        present = {z for z, _ in pairs}
+        for a, _ in pairs:
+            for b in partners[a]:
+                if b in present:
+                    continue
+                target = _exchanged(pairs, a, b)
+                if (group, target) in known:
+                    continue
+                key = numbered.setdefault((group, target), len(numbered))
+                columns.append((parent, source, k, a, b, int(table[a, b]), group, key))
+    names_of = ("parent", "source", "place", "old", "new", "observed", "group", "key")
+    data = np.array(columns, dtype=np.int64).reshape(-1, len(names_of))
+    return {"names": names, "crystals": [c[3] for c in crystals], **{n: data[:, j] for j, n in enumerate(names_of)}}
+
+
+def _exchanged(pairs: tuple[tuple[int, int], ...], old: int, new: int) -> tuple[tuple[int, int], ...]:
+    return tuple(sorted((new if z == old else z, n) for z, n in pairs))
+
+
+@lru_cache(maxsize=65536)
+def _reduced_formula(formula: str) -> str:
+    from pymatgen.core import Composition
+
+    return str(Composition(formula).reduced_formula)
+
+
+def _smallest(target: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+    divisor = int(np.gcd.reduce([n for _, n in target]))
+    return tuple((z, n // divisor) for z, n in target)
+
+
+def _reduced(formula: Any, where: str) -> tuple[tuple[int, int], ...]:
+    from pymatgen.core import Composition
+
+    try:
+        found = Composition(str(formula)).reduced_composition
+        return tuple(sorted((int(e.Z), int(n)) for e, n in found.items()))
+    except (ValueError, KeyError, AttributeError) as error:
+        raise ScreeningError(f"{formula!r} is no formula", where=where, remedy="such as 'Na2IrO3'") from error
