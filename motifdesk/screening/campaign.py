@@ -255,7 +255,7 @@ class Campaign:
         return f"{e['calculator']} {dict(e['arguments'])} {how}"
 
     def _bundled(self) -> Mapping[str, float]:
-        """Bundled energies of competing phases, where they are of the calculator and the kind that this campaign has."""
+        """Bundled energies of competing phases, where they are of this campaign's calculator and kind."""
         from .energies.phases import bundled_energies
 
         names = self.store.table(["calculator"], "calculator IS NOT NULL GROUP BY calculator")["calculator"].tolist()

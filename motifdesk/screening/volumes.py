@@ -73,7 +73,8 @@ def _coefficients() -> np.ndarray:
     """float64 [5 * 95]; development structures are left out."""
     holes: dict[tuple, list[tuple[int, int]]] = defaultdict(list)
     groups = _space_groups()
-    rows, logs = [], []
+    rows: list[np.ndarray] = []
+    logs: list[float] = []
     for name in CORPORA:
         c = corpus(name)
         held = development_split(c.ids)
@@ -90,11 +91,7 @@ def _coefficients() -> np.ndarray:
             logs.append(np.log(c[int(k)].volume / len(numbers)))
     x, y = np.array(rows), np.array(logs)
     pairs_of = [
-        (i, j)
-        for fillers in holes.values()
-        for p, (a, i) in enumerate(fillers)
-        for b, j in fillers[:p]
-        if a != b
+        (i, j) for fillers in holes.values() for p, (a, i) in enumerate(fillers) for b, j in fillers[:p] if a != b
     ]
     first, second = np.array(pairs_of).T
     difference, change = x[first] - x[second], y[first] - y[second]

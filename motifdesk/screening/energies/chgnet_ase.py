@@ -8,7 +8,7 @@ forces and stress (to single precision) in less than half of the time.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from ase.calculators.calculator import Calculator, all_changes
@@ -22,7 +22,7 @@ class LeanChgnet(Calculator):
     `model`: a `chgnet.model.CHGNet`; its weights are frozen (``requires_grad`` off), so do not train it afterwards.
     """
 
-    implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "forces", "stress"]
+    implemented_properties = ["energy", "free_energy", "forces", "stress"]
 
     def __init__(self, model: Any) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
 """A quasi-Newton relaxation of atoms and cell that knows how stiff bonds and cells are before the first step.
 
-Unknowns are displacements u (Angstrom) and the symmetric strain times the number of atoms, n e, of the cell as it is now:
+Unknowns are displacements u (Angstrom) and the symmetric strain times the number of atoms, n e, of the cell as it is:
 
     positions -> positions (1 + e) + u,   cell -> cell (1 + e),   dE/du = -f,   dE/d(n e) = V s / n.
 

@@ -52,8 +52,8 @@ def relax(
     fmax : eV/A, where it stops
     steps, seconds : where it stops unconverged
     cell : whether the cell relaxes too
-    optimiser : "bfgs", `quasi_newton`, or "fire", ASE's FIRE (E. Bitzek et al., Phys. Rev. Lett. 97, 170201 (2006)) with
-        its FrechetCellFilter, three times the steps
+    optimiser : "bfgs", `quasi_newton`, or "fire", ASE's FIRE (E. Bitzek et al., Phys. Rev. Lett. 97, 170201 (2006))
+        with its FrechetCellFilter, three times the steps
 
     Raises
     ------
@@ -67,7 +67,9 @@ def relax(
     began, volume = time.monotonic(), atoms.get_volume()
     force = math.inf
     taken = -1
-    for energy, force in quasi_newton(atoms, fmax, steps, cell) if optimiser == "bfgs" else _fire(atoms, fmax, steps, cell):
+    for energy, force in (
+        quasi_newton(atoms, fmax, steps, cell) if optimiser == "bfgs" else _fire(atoms, fmax, steps, cell)
+    ):
         taken += 1
         if not (math.isfinite(energy) and math.isfinite(force)):
             raise ScreeningError("the calculator returned NaN or infinity", where=arrays.formula)

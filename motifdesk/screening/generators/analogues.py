@@ -33,9 +33,9 @@ PROPERTIES = ("formation_energy_per_atom", "band_gap")
 class AnalogueGenerator(Generator):
     """One element of a known crystal exchanged, the best attested exchanges of every crystal first.
 
-    Of `draws` targets the one is taken whose charges balance, for which a hull is known, and whose exchange was observed
-    most often. Conditions: `chemical_system` exactly; `space_group` and `formula` as in the parent, kept by the
-    exchange; a property's range by the codec's heads, whose values choose among the `draws`. Held-out (development)
+    Of `draws` targets the one is taken whose charges balance, for which a hull is known, and whose exchange was
+    observed most often. Conditions: `chemical_system` and `formula` exactly; `space_group` as in the parent, kept by
+    the exchange; a property's range by the codec's heads, whose values choose among the `draws`. Held-out (development)
     structures are neither parents nor known to it.
     """
 
@@ -67,7 +67,11 @@ class AnalogueGenerator(Generator):
             except MotifDeskError as error:
                 raise ScreeningError(error.what, where=where, remedy=error.remedy) from error
         self._wanted = {n: o[n] for n in PROPERTIES if o[n]}
-        self._table = _exchanges(tuple(o["corpora"]), int(o["max_atoms"]))
+        numbers = {s: z for z, s in enumerate(symbols)}
+        self._system = {numbers[s] for s in o["chemical_system"]}
+        self._formula = _reduced(o["formula"], where) if o["formula"] else ()
+        asked = self._system or {z for z, _ in self._formula}
+        self._table = _exchanges(tuple(o["corpora"]), int(o["observed"]), frozenset(asked))
         self._order = self._ordered()
         if not len(self._order):
             raise ScreeningError(
@@ -77,24 +81,16 @@ class AnalogueGenerator(Generator):
     def _ordered(self) -> np.ndarray:
         """Rows of the table in the order of the candidates: by turns of the parents, in a random order of the seed."""
         o, t = self.options, self._table
-        fits = t["observed"] >= o["observed"]
+        fits = t["natoms"] <= o["max_atoms"]
         if o["space_group"]:
             fits &= t["group"] == o["space_group"]
         rows = np.flatnonzero(fits)
-        if o["chemical_system"] or o["formula"]:
-            symbols = {s: z for z, s in enumerate(element_symbols())}
-            system = {symbols[s] for s in o["chemical_system"]}
-            wanted = _reduced(o["formula"], f"generator {self.name}") if o["formula"] else ()
-            asked = system or {z for z, _ in wanted}
-            rows = rows[np.isin(t["new"][rows], sorted(asked))]
-            targets = [t["crystals"][int(t["parent"][k])] for k in rows]
-            made = [_exchanged(p, int(t["old"][k]), int(t["new"][k])) for p, k in zip(targets, rows, strict=True)]
-            good = [(not system or {z for z, _ in m} == system) and (not wanted or _smallest(m) == wanted) for m in made]
-            rows = rows[np.array(good, dtype=bool)]
+        if self._system or self._formula:
+            rows = rows[np.array([self._asked_for(self._target(k)) for k in rows.tolist()], dtype=bool)]
         if not len(rows):
             return rows
         parent, observed = t["parent"][rows], t["observed"][rows]
-        shuffled = np.random.default_rng([self.seed, zlib.crc32(b"analogue")]).permutation(int(t["parent"].max()) + 1)
+        shuffled = np.random.default_rng([self.seed, zlib.crc32(b"analogue")]).permutation(len(t["crystals"]))
         by_parent = np.lexsort((shuffled[parent], -observed, parent))
         first = np.r_[True, parent[by_parent][1:] != parent[by_parent][:-1]]
         turn = np.arange(len(rows)) - np.maximum.accumulate(np.where(first, np.arange(len(rows)), 0))
@@ -103,6 +99,15 @@ class AnalogueGenerator(Generator):
         ordered = rows[np.lexsort((shuffled[parent], turns))]
         _, once = np.unique(t["key"][ordered], return_index=True)
         return ordered[np.sort(once)]
+
+    def _target(self, k: int) -> tuple[tuple[int, int], ...]:
+        t = self._table
+        return _exchanged(t["crystals"][int(t["parent"][k])], int(t["old"][k]), int(t["new"][k]))
+
+    def _asked_for(self, target: tuple[tuple[int, int], ...]) -> bool:
+        if self._system and {z for z, _ in target} != self._system:
+            return False
+        return not self._formula or _smallest(target) == self._formula
 
     def most(self) -> int:
         return max(1, len(self._order) // self._each)
@@ -123,16 +128,16 @@ class AnalogueGenerator(Generator):
         codec, best = the_codec(), (np.inf, rows[0])
         for k in rows:
             values = codec.predict(codec.encode([self._made(k)[0]], symmetry=False))
-            miss = sum(max(lo - float(values[n][0]), float(values[n][0]) - hi, 0.0) for n, (lo, hi) in self._wanted.items())
+            miss = sum(
+                max(lo - float(values[n][0]), float(values[n][0]) - hi, 0.0) for n, (lo, hi) in self._wanted.items()
+            )
             best = min(best, (miss, k), key=lambda pair: pair[0])
         arrays, recipe = self._made(best[1])
         return arrays, {**recipe, "asked": self._wanted}
 
     def _sound(self, k: int) -> bool:
         """Whether known oxidation states balance a target, and known phases are there to compare it with."""
-        t = self._table
-        target = _exchanged(t["crystals"][int(t["parent"][k])], int(t["old"][k]), int(t["new"][k]))
-        symbols = element_symbols()
+        target, symbols = self._target(k), element_symbols()
         formula = "".join(f"{symbols[z]}{n}" for z, n in _smallest(target))
         if not charge_neutral(_reduced_formula(formula)):
             return False
@@ -154,11 +159,12 @@ class AnalogueGenerator(Generator):
 
 
 @lru_cache(maxsize=4)
-def _exchanges(names: tuple[str, ...], max_atoms: int) -> dict[str, Any]:
-    """Every exchange of one element that was ever observed, in every crystal, but those that lead to a known one.
+def _exchanges(names: tuple[str, ...], least: int, asked: frozenset[int]) -> dict[str, Any]:
+    """Every exchange of one element (for one of those asked for, if any) that was observed at least so often, in every
+    crystal, but those that lead to a known one.
 
     names; crystals: ((atomic number, atoms), ...) of each parent; columns parent, source, place, old, new, observed,
-    group, key (the same for the same target): int64 [R].
+    group, natoms, key (the same for the same target): int64 [R].
     """
     table, groups = counts(), _space_groups()
     known: set[tuple] = set()
@@ -172,13 +178,14 @@ def _exchanges(names: tuple[str, ...], max_atoms: int) -> dict[str, Any]:
                 continue
             pairs = tuple(zip(z.tolist(), n.tolist(), strict=True))
             known.add((group, pairs))
-            if c.natoms[k] <= max_atoms and len(pairs) > 1:
+            if len(pairs) > 1:
                 crystals.append((source, int(k), group, pairs))
     columns: list[tuple[int, ...]] = []
     numbered: dict[tuple, int] = {}
-    partners = {z: np.flatnonzero(table[z]).tolist() for z in range(N)}
+    allowed = np.isin(np.arange(N), sorted(asked)) if asked else np.ones(N, dtype=bool)
+    partners = {z: np.flatnonzero((table[z] >= least) & allowed).tolist() for z in range(N)}
     for parent, (source, k, group, pairs) in enumerate(crystals):
-        present = {z for z, _ in pairs}
+        present, natoms = {z for z, _ in pairs}, sum(n for _, n in pairs)
         for a, _ in pairs:
             for b in partners[a]:
                 if b in present:
@@ -187,8 +194,8 @@ def _exchanges(names: tuple[str, ...], max_atoms: int) -> dict[str, Any]:
                 if (group, target) in known:
                     continue
                 key = numbered.setdefault((group, target), len(numbered))
-                columns.append((parent, source, k, a, b, int(table[a, b]), group, key))
-    names_of = ("parent", "source", "place", "old", "new", "observed", "group", "key")
+                columns.append((parent, source, k, a, b, int(table[a, b]), group, natoms, key))
+    names_of = ("parent", "source", "place", "old", "new", "observed", "group", "natoms", "key")
     data = np.array(columns, dtype=np.int64).reshape(-1, len(names_of))
     return {"names": names, "crystals": [c[3] for c in crystals], **{n: data[:, j] for j, n in enumerate(names_of)}}
 
@@ -210,10 +217,12 @@ def _smallest(target: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...
 
 
 def _reduced(formula: Any, where: str) -> tuple[tuple[int, int], ...]:
-    from pymatgen.core import Composition
+    from pymatgen.core import Composition, Element
 
     try:
         found = Composition(str(formula)).reduced_composition
+        if any(int(e.Z) >= N or not Element.is_valid_symbol(e.symbol) or n != int(n) for e, n in found.items()):
+            raise ValueError
         return tuple(sorted((int(e.Z), int(n)) for e, n in found.items()))
     except (ValueError, KeyError, AttributeError) as error:
         raise ScreeningError(f"{formula!r} is no formula", where=where, remedy="such as 'Na2IrO3'") from error
