@@ -12,7 +12,8 @@
   relaxed by CHGNet 0.3.0, cell too, until forces are below 0.1 eV/A, at most 60 steps; *stable*: at most 0.1 eV/atom
   above the hull of the bundled corpora's phases (energies of the same model at the tabulated geometries) and textbook
   elements (one whose competitors are unknown is not counted stable); *unique*: no StructureMatcher match (default
-  tolerances) with an earlier one; *novel*: none in `mp_20`, `mpts_52`, `perov_5`.
+  tolerances) with an earlier one; *novel*: none in `mp_20`, `mpts_52`, `perov_5`. The bundled phases are a part of the
+  known ones: `sun_against_compounds` counts the SUN that compete with a compound, not with elements alone.
 
 SUN per CPU hour counts the CPU time of this process (one thread) for everything from the proposal to the verdict:
 generator, checks, relaxation, checks of the relaxed structure, duplicates, hull. Rates are over everything attempted.
@@ -114,6 +115,7 @@ def sun(name: str, options: dict[str, Any], count: int, seed: int, energy: dict[
         campaign.run(workers=0)
         spent = time.process_time() - began
         columns = ["above_hull", "novel", "duplicate_of", "energy_per_atom", "steps", "natoms", "chemsys", "spacegroup"]
+        columns.append("energy_note")
         t = campaign.store.table(columns)
         campaign.close()
     above = t["above_hull"].astype(float)
@@ -133,9 +135,17 @@ def sun(name: str, options: dict[str, Any], count: int, seed: int, energy: dict[
         "novel": int((new & relaxed).sum()),
         "steps_each": float(np.mean(t["steps"][relaxed].astype(float))) if relaxed.any() else float("nan"),
         "atoms_each": float(np.mean(t["natoms"][good].astype(float))) if good.any() else float("nan"),
+        "sun_against_compounds": sum(_compounds(str(note)) for note in t["energy_note"][good]),
         "sun_chemical_systems": len(set(t["chemsys"][good])),
         "sun_space_groups": len(set(t["spacegroup"][good])),
     }
+
+
+def _compounds(note: str) -> bool:
+    """Whether what a candidate competes with ("against A + B") holds a compound."""
+    from pymatgen.core import Composition
+
+    return any(len(Composition(p)) > 1 for p in note.rpartition("against ")[2].split(" + "))
 
 
 def _warm(seed: int) -> None:
