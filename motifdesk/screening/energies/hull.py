@@ -1,8 +1,8 @@
 """Energy above the hull of the competing phases, all energies by one calculator.
 
 Competing phases of a chemical system are the crystals of the bundled corpora (`mp_20`, `mpts_52`: a part of the
-Materials Project, development structures included) within it, and for elements of which the corpora hold no crystal a
-textbook structure (bcc, fcc, hcp, diamond, ... as ASE tabulates them). They are treated exactly as the candidates are:
+Materials Project, development structures included) within it, and for every element its reference
+crystal (`elements.element`), whatever other forms of it the corpora hold. They are treated exactly as the candidates are:
 with the same calculator, relaxed where the candidates are relaxed (unless the plan says `hull_relax = false`: then
 as tabulated, which puts them a few meV/atom too high for relaxed candidates). The corpora's own formation
 energies are corrected DFT energies and are not mixed in. A hull over a part of the known phases lies too high: what is
@@ -18,8 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from motifdesk.structures import AtomArrays, corpus, to_arrays
+from motifdesk.structures import AtomArrays, corpus
 from motifdesk.structures.arrays import element_symbols
+
+from .elements import element
 
 CORPORA = ("mp_20", "mpts_52")
 _REFERENCE_ENERGY = 50.0  # eV/atom: a stand-in for an unknown element, above anything bound
@@ -50,10 +52,9 @@ def competing_phases(numbers: Iterable[int], max_atoms: int = 60) -> dict[str, A
         if c.natoms[k] <= max_atoms:
             out[f"{name}/{c.ids[k]}"] = c[k]
     for z in system:
-        if frozenset([z]) not in _by_elements():
-            made = element(z)
-            if made is not None:
-                out[f"element/{element_symbols()[z]}"] = made
+        made = element(z)  # also where the corpora hold a crystal: often it is not the stable form
+        if made is not None:
+            out[f"element/{element_symbols()[z]}"] = made
     return out
 
 
@@ -85,21 +86,6 @@ def _subsets(system: frozenset[int]) -> Iterator[list[np.ndarray]]:
     for size in range(1, len(system) + 1):
         for chosen in combinations(sorted(system), size):
             yield [corpus(name).numbers(k) for name, k in _by_elements().get(frozenset(chosen), [])]
-
-
-@cache
-def element(z: int) -> AtomArrays | None:
-    """The textbook crystal of an element (ASE's table of reference states); None where that is no simple lattice."""
-    from ase.build import bulk
-
-    symbol = element_symbols()[z]
-    if symbol == "C":
-        c = corpus("carbon_24")
-        return c[int(np.argmin(c.labels["energy_per_atom"]))]
-    try:
-        return to_arrays(bulk(symbol))
-    except (ValueError, RuntimeError, KeyError, TypeError):  # gases, and cells with a basis of their own
-        return None
 
 
 class Hull:
