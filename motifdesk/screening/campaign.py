@@ -22,6 +22,7 @@ from .executors import Executor, Task, make_executor
 from .finishing import mark_duplicates, mark_hull
 from .generators import Generator
 from .plan import Plan
+from .stability.judging import mark_stability
 from .store import Store
 from .work import Workshop
 
@@ -110,6 +111,10 @@ class Campaign:
         """Stop a run soon, from another thread: what is finished stays, what is not is made at the next run."""
         self._stop.set()
 
+    def open(self, identifier: str) -> Any:
+        """The final structure of a candidate by its id, for `motifdesk.Desk`."""
+        return self.store.open(identifier)
+
     def close(self) -> None:
         """Close the store."""
         self.store.close()
@@ -166,6 +171,10 @@ class Campaign:
                 run = self._phases(executor)
                 tell = _stage(progress, "hull")
                 mark_hull(self.store, run, energy["hull_atoms"], self._kind, tell, self._bundled())
+            stability = self.plan.stability
+            if (stability["phonons"] or stability["elastic"]) and not self._stop.is_set():
+                told = _stage(progress, "stability")
+                mark_stability(self.store, executor, self._stop, stability, self._kind, told)
         finally:
             executor.close()
         return made, duplicates

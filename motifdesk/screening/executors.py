@@ -1,8 +1,8 @@
 """Where the work is done: in this process, in child processes of this machine, or on any Dask cluster.
 
 Each executor takes a stream of tasks and yields results in the order they come; it holds a few tasks at a time, so a
-stream of any length needs no memory. A result is {"candidate": ...}, {"phase": ...} or {"lost": [task, why]}: every
-unit of every task comes back exactly once.
+stream of any length needs no memory. A result is {"candidate": ...}, {"phase": ...},
+{"stable": ...} or {"lost": [task, why]}: every unit of every task comes back exactly once.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from .errors import ScreeningError
-from .hands import Hand, News, remaining, split, work_alone
+from .hands import RESULTS, Hand, News, remaining, split, work_alone
 from .work import Workshop
 
 Task = Mapping[str, Any]
@@ -133,7 +133,7 @@ class Local:
                 task, tried, done = working.pop(hand)
                 if message.get("failed"):
                     self._results += [{"lost": [u, message["failed"]]} for u in split(remaining(task, done))]
-            elif "candidate" in message or "phase" in message:
+            elif any(name in message for name in RESULTS):
                 result = {k: v for k, v in message.items() if k != "task"}
                 working[hand][2].append(result)
                 self._results.append(result)

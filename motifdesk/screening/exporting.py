@@ -21,6 +21,8 @@ from motifdesk.structures.arrays import element_symbols
 
 from .candidate import Candidate, plain
 from .errors import ScreeningError
+from .stability.keeping import COLUMNS as STABILITY_COLUMNS
+from .stability.keeping import stability_of
 from .store import Store
 
 UNIQUE = "status = 'passed' AND duplicate_of IS NULL"
@@ -38,6 +40,7 @@ COLUMNS = (
     "novel",
     "known_as",
     "energy_note",
+    *STABILITY_COLUMNS,
     "file",
 )
 
@@ -67,10 +70,12 @@ def export_shortlist(store: Store, folder: str | os.PathLike[str], *, best: int 
         raise ScreeningError("the folder is not empty", where=target, remedy="name a new one")
     target.mkdir(parents=True, exist_ok=True)
     rows, recipes = [], []
+    stable = stability_of(store)
     for rank, c in enumerate(chosen, 1):
         name = f"{rank:04d}_{_safe(c.final.composition.reduced_formula)}.cif"
         write(c.final, target / name)
-        rows.append({**row(c), "file": name})
+        looked = {k: v for k, v in stable.get(c.id, {}).items() if k in STABILITY_COLUMNS}
+        rows.append({**row(c), **looked, "file": name})
         recipes.append({"id": c.id, "file": name, "recipe": c.recipe, "verdicts": c.to_dict()["verdicts"]})
     with open(target / "table.csv", "w", newline="", encoding="utf-8") as out:
         table = csv.DictWriter(out, COLUMNS)

@@ -14,6 +14,9 @@ from typing import Any
 
 from .errors import ScreeningError
 
+#: what a task other than {"generator", "indices"} lists -> the name of its results
+UNITS = {"phases": "phase", "stability": "stable"}
+RESULTS = ("candidate", *UNITS.values())
 STARTING = 180.0  # seconds to import and load a model on a busy machine
 
 #: what a hand puts into its queue: (hand, message); None: it is gone
@@ -147,23 +150,25 @@ def _run(spec: Mapping[str, Any], work: Mapping[str, Any], seconds: float) -> tu
         elif message.get("end"):
             hand.task = None
             return done, message.get("failed", "")
-        elif "candidate" in message or "phase" in message:
+        elif any(name in message for name in RESULTS):
             done.append({k: v for k, v in message.items() if k != "task"})
 
 
 def remaining(work: Mapping[str, Any], done: list[dict[str, Any]]) -> dict[str, Any]:
     """The part of a task whose results are not among `done`."""
-    if "phases" in work:
-        got = {d["phase"][0] for d in done if "phase" in d}
-        return {**work, "phases": [p for p in work["phases"] if p[0] not in got]}
+    for units, result in UNITS.items():
+        if units in work:
+            got = {d[result][0] for d in done if result in d}
+            return {**work, units: [p for p in work[units] if p[0] not in got]}
     indices = {d["candidate"]["index"] for d in done if "candidate" in d}
     return {**work, "indices": [k for k in work["indices"] if k not in indices]}
 
 
 def split(work: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A task as tasks of one result each."""
-    if "phases" in work:
-        return [{**work, "phases": [p]} for p in work["phases"]]
+    for units in UNITS:
+        if units in work:
+            return [{**work, units: [p]} for p in work[units]]
     if "indices" not in work:
         raise ScreeningError(f"a task without indices or phases: {sorted(work)}")
     return [{**work, "indices": [k]} for k in work["indices"]]

@@ -35,6 +35,7 @@ from .checks import Checks
 from .errors import ScreeningError
 from .generators import Generator, make_generator
 from .options import Option, complete
+from .stability.judging import STABILITY, checked
 
 CAMPAIGN = {
     "name": Option("campaign", "for the report"),
@@ -67,8 +68,8 @@ _PATHS = ("structure", "structures", "first", "last", "files", "own", "design")
 class Plan:
     """A checked plan: every option has its value.
 
-    campaign, checks, energy: as in the file, with defaults. generate: the tables of the generators. folder: what
-    relative paths are relative to.
+    campaign, checks, energy, stability: as in the file, with defaults. generate: the tables of the generators. folder:
+    what relative paths are relative to.
     """
 
     campaign: Mapping[str, Any]
@@ -76,6 +77,7 @@ class Plan:
     checks: Mapping[str, Any]
     energy: Mapping[str, Any]
     folder: Path = field(default_factory=Path)
+    stability: Mapping[str, Any] = field(default_factory=lambda: complete({}, STABILITY, "[stability]"))
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Plan:
@@ -105,7 +107,7 @@ class Plan:
     def make(cls, table: Mapping[str, Any], folder: str | os.PathLike[str] = ".") -> Plan:
         """The same from a dict."""
         folder = Path(folder).resolve()
-        known = {k: Option({}, "a table") for k in ("campaign", "checks", "energy")}
+        known = {k: Option({}, "a table") for k in ("campaign", "checks", "energy", "stability")}
         known["generate"] = Option([], "at least one generator: [[generate]]")
         given = complete(table, known, "plan")
         campaign = complete(given["campaign"], CAMPAIGN, "[campaign]")
@@ -114,6 +116,8 @@ class Plan:
             raise ScreeningError("relax without a calculator", where="[energy]", remedy='calculator = "chgnet"')
         if energy["optimiser"] not in ("bfgs", "fire"):
             raise ScreeningError(f"optimiser = {energy['optimiser']!r}", where="[energy]", remedy='"bfgs" or "fire"')
+        stability = complete(given["stability"], STABILITY, "[stability]")
+        checked(stability, energy)
         tables = []
         for k, entry in enumerate(given["generate"]):
             if not isinstance(entry, Mapping):
@@ -125,7 +129,7 @@ class Plan:
             raise ScreeningError(f"two generators named {twice[0]}", where="[[generate]]", remedy="name them apart")
         checks = {k: _with_paths(v, folder) if isinstance(v, Mapping) else v for k, v in given["checks"].items()}
         Checks(checks)
-        return cls(campaign, tuple(tables), checks, energy, folder)
+        return cls(campaign, tuple(tables), checks, energy, folder, stability)
 
     @property
     def store(self) -> Path:
@@ -140,6 +144,7 @@ class Plan:
                 "generate": list(self.generate),
                 "checks": self.checks,
                 "energy": self.energy,
+                "stability": self.stability,
                 "seed": self.campaign["seed"],
                 "primitive": self.campaign["primitive"],
                 "map": self.campaign["map"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from motifdesk.structures.arrays import element_symbols
 
 from .candidate import Candidate
 from .exporting import UNIQUE, row, shortlist
+from .stability.keeping import stability_of
 from .store import Store
 
 _STYLE = """
@@ -25,6 +26,7 @@ border-bottom:1px solid #dde3ea;vertical-align:middle}th{background:#f4f6f9;posi
 th.n,td.n{text-align:right;font-variant-numeric:tabular-nums}.muted{color:#5c6878}
 svg text{font:11px system-ui,sans-serif;
 fill:#3b4656}figure{margin:0}figcaption{font-size:13px;color:#5c6878}.scroll{overflow-x:auto}
+.copy{user-select:all;display:block;background:#f4f6f9;padding:.3em .5em;border-radius:4px;cursor:copy}
 """
 # Okabe and Ito's palette: told apart by colour-blind readers too
 _PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
@@ -50,7 +52,7 @@ def html_report(store: Store, *, best: int = 50, title: str | None = None) -> st
         _plots(store),
         f"<h2>The best {len(chosen)}</h2>",
         _energies_said(store),
-        _table(chosen),
+        _table(chosen, store),
     ]
     body = "\n".join(p for p in parts if p)
     head = f'<meta charset="utf-8"><title>{escape(name)}</title><style>{_STYLE}</style>'
@@ -173,10 +175,24 @@ def _scatter(
     return f"<figure>{picture}<figcaption>{escape(said)}</figcaption></figure>"
 
 
-def _table(chosen: Sequence[Candidate]) -> str:
+def _table(chosen: Sequence[Candidate], store: Store) -> str:
+    stable = stability_of(store)
+    file = store.path.name
     head = "".join(
         f"<th>{h}</th>"
-        for h in ("", "formula", "space group", "motifs", "g/cm³", "eV/atom", "above hull", "known", "from", "recipe")
+        for h in (
+            "",
+            "formula",
+            "space group",
+            "motifs",
+            "g/cm³",
+            "eV/atom",
+            "above hull",
+            "stability",
+            "known",
+            "from",
+            "recipe",
+        )
     )
     rows = []
     for c in chosen:
@@ -194,12 +210,36 @@ def _table(chosen: Sequence[Candidate]) -> str:
             f'<td class="n">{_number(r["density"], 2)}</td>',
             f'<td class="n">{_number(r["energy_per_atom"], 3)}</td>',
             f'<td class="n">{_number(r["above_hull"], 3)}{note}</td>',
+            f"<td>{stability_cell(stable.get(c.id))}</td>",
             f"<td>{escape(str(known))}</td>",
-            f"<td>{escape(c.id)}</td>",
+            f"<td>{escape(c.id)}{_snippet(file, c.id)}</td>",
             f'<td class="muted">{escape(recipe[:160])}</td>',
         ]
         rows.append(f"<tr>{''.join(cells)}</tr>")
     return f'<div class="scroll"><table><tr>{head}</tr>{"".join(rows)}</table></div>'
+
+
+def stability_cell(found: Mapping[str, Any] | None) -> str:
+    """What phonons and elastic constants said, as HTML; "" where nobody looked."""
+    if not found:
+        return ""
+    said = []
+    if found["phonon_stable"] is not None:
+        lowest = _number(found["lowest_thz"], 2)
+        said.append("no imaginary modes" if found["phonon_stable"] else f"imaginary modes, down to {lowest} THz")
+    if found["elastic_stable"] is not None:
+        bulk, shear = _number(found["bulk_gpa"], 0), _number(found["shear_gpa"], 0)
+        said.append(f"K {bulk}, G {shear} GPa" if found["elastic_stable"] else "elastically unstable")
+    note = found["stability_note"]
+    return "<br>".join(said) + (f'<br><span class="muted">{escape(str(note))}</span>' if note else "")
+
+
+def _snippet(file: str, name: str) -> str:
+    """The line that puts a candidate on a desk, to be copied: a page of its own cannot reach a kernel."""
+    code = f"md.Desk(Store({file!r}, read_only=True).open({name!r}))"
+    how = "click to select; in a notebook after: import motifdesk as md; from motifdesk.screening import Store"
+    shown = f'<code class="copy" title="{how}">{escape(code)}</code>'
+    return f"<details><summary>to the desk</summary>{shown}</details>"
 
 
 def _number(value: Any, digits: int) -> str:

@@ -202,6 +202,16 @@ class Store:
             return c
         raise ScreeningError("no such candidate", where=f"{self.path.name}: {generator}/{seed}/{index}")
 
+    def open(self, identifier: str) -> Any:
+        """The final structure of a candidate by its id ("generator/seed/index"), its provenance in
+        ``properties["motifdesk"]``: what `motifdesk.Desk` takes."""
+        parts = str(identifier).rsplit("/", 2)
+        if len(parts) != 3 or not (parts[1].isdigit() and parts[2].isdigit()):
+            raise ScreeningError(
+                f"{identifier!r} is no id", where=self.path.name, remedy='write "generator/seed/index"'
+            )
+        return self.get(parts[0], int(parts[1]), int(parts[2])).final
+
     def candidates(
         self, where: str = "1", parameters: Iterable[Any] = (), *, order: str = "generator, seed, idx", limit: int = -1
     ) -> Iterator[Candidate]:

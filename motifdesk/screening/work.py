@@ -74,10 +74,18 @@ class Workshop:
         """Do a task; `tell` gets one dict per result, and empty dicts as signs of life between.
 
         Tasks: {"generator", "indices"} -> {"candidate": ...} each; {"phases": [[id, arrays], ...]} -> {"phase": [id,
-        eV/atom or None, note]} each.
+        eV/atom or None, note]} each; {"stability": [[id, arrays], ...]} -> {"stable": [id, figures]} each.
         """
         if "phases" in task:
             self._phases(task["phases"], tell)
+            return
+        if "stability" in task:
+            from .stability.judging import look
+
+            for identifier, given in task["stability"]:
+                arrays = arrays_from_dict(given)
+                assert arrays is not None
+                tell({"stable": [identifier, look(arrays, self.calculator, self.spec["stability"], lambda: tell({}))]})
             return
         generator = self.generator(task["generator"])
         checked: list[tuple[Candidate, float]] = []

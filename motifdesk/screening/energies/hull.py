@@ -2,8 +2,8 @@
 
 Competing phases of a chemical system are the crystals of the bundled corpora (`mp_20`, `mpts_52`: a part of the
 Materials Project, development structures included) within it, and for every element its reference
-crystal (`elements.element`), whatever other forms of it the corpora hold. They are treated exactly as the candidates are:
-with the same calculator, relaxed where the candidates are relaxed (unless the plan says `hull_relax = false`: then
+crystal (`elements.element`), whatever other forms of it the corpora hold. They are treated exactly as the candidates
+are: with the same calculator, relaxed where the candidates are relaxed (unless the plan says `hull_relax = false`: then
 as tabulated, which puts them a few meV/atom too high for relaxed candidates). The corpora's own formation
 energies are corrected DFT energies and are not mixed in. A hull over a part of the known phases lies too high: what is
 stable here need not be against all that is known.

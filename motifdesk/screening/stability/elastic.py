@@ -20,7 +20,7 @@ from ..energies.calculators import to_ase
 from ..errors import ScreeningError
 from .common import Alive, Watch, ase_of, crystal, finite, silent
 
-STRAIN = 0.005
+STRAIN = 0.01  # as with phonons: smaller ones meet the kinks of graph networks with cut-offs
 _STRESS = 0.5  # GPa left on the cell: said in the note, Born's criteria are for a cell at rest
 _VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 
@@ -91,8 +91,9 @@ def elastic(
         if relax_atoms and len(arrays) > 1:
             from ase.optimize import LBFGS
 
-            run = LBFGS(atoms, logfile=None)
-            for resting in run.irun(fmax=fmax, steps=steps):
+            run = LBFGS(atoms, logfile=None)  # type: ignore[arg-type]  # None is silence
+            resting = False
+            for resting in run.irun(fmax=fmax, steps=steps):  # noqa: B007  the last one is what counts
                 finite(atoms.get_forces(), "forces", arrays.formula)
                 calls += 1
                 watch.tick()
@@ -121,9 +122,7 @@ def elastic(
         notes.append(f"stress up to {left:.1f} GPa before straining: relax it further")
     if unconverged:
         notes.append(f"atoms not at rest in {unconverged} strained cells")
-    return Elastic(
-        constants, lowest, lowest > 0, bulk, shear, asymmetry, left, unconverged, calls, "; ".join(notes)
-    )
+    return Elastic(constants, lowest, lowest > 0, bulk, shear, asymmetry, left, unconverged, calls, "; ".join(notes))
 
 
 def moduli(constants: np.ndarray) -> tuple[float, float]:
@@ -148,9 +147,13 @@ def _of_the_point_group(constants: np.ndarray, arrays: AtomArrays, symprec: floa
         warnings.simplefilter("ignore")
         try:
             whole = ElasticTensor.from_voigt(constants)
-            return np.asarray(whole.fit_to_structure(from_arrays(arrays), symprec).voigt, dtype=float)
+            return np.asarray(whole.fit_to_structure(_structure(arrays), symprec).voigt, dtype=float)
         except (ValueError, TypeError):  # no symmetry found: as computed
             return constants
+
+
+def _structure(arrays: AtomArrays) -> Any:
+    return from_arrays(arrays)
 
 
 def _gpa() -> float:
