@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.make_phase_energies motifdesk/data/phases`` writes ``chgnet-0.3.0.npz`` there: eV/atom (float32)
 of every crystal of `mp_20` and `mpts_52` at its tabulated geometry, in the order of the corpora, and of the textbook
-crystals of elements that they lack (`motifdesk.screening.energies.hull.element`). About ten minutes on one core.
+crystals of elements (`motifdesk.screening.energies.elements.element`). About ten minutes on one core.
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ def test_predicted_volumes_are_nearer_to_the_truth_than_covalent_radii():
 def test_comparable_compositions_are_those_whose_hull_is_known():
     from motifdesk.screening.energies.phases import bundled_hull
 
-    cases = [[11, 17], [3, 9], [9, 9, 20], [15, 15, 15, 37], [31, 8, 8], [35, 55, 8], [5, 5, 72], [1, 1, 8], [25, 1]]
+    cases = [[11, 17], [3, 9], [9, 9, 20], [15, 15, 15, 37], [31, 8, 8], [35, 55, 8], [5, 5, 72], [1, 1, 8], [25, 1], [85, 11], [86, 9, 9]]
     seen = set()
     for numbers in cases:
         found = bundled_hull(tuple(sorted(set(numbers)))).above(np.array(numbers), -1.0)[0] is not None

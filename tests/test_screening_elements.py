@@ -43,3 +43,13 @@ def test_a_compound_of_them_has_an_energy_above_the_hull(formula):
     hull = Hull(numbers, [(a.numbers, -1.0) for a in phases.values()])
     above, note = hull.above(np.array(numbers), -1.25)
     assert above == pytest.approx(-0.25) and "no crystal" not in note
+
+
+def test_bundled_energies_have_every_reference_crystal():
+    from motifdesk.screening.energies.phases import CALCULATOR, bundled_energies
+
+    known = bundled_energies(CALCULATOR)
+    for z in range(1, 95):
+        assert (f"element/{SYMBOLS[z]}" in known) == (element(z) is not None), SYMBOLS[z]
+    # one known number each for a gas, a molecular solid, a metal: H2's atoms, Cl2's, copper's by PBE
+    assert known["element/H"] == pytest.approx(-3.4, abs=0.1) and known["element/Cu"] == pytest.approx(-4.1, abs=0.1)

@@ -1,7 +1,7 @@
 """Energies of the bundled corpora's crystals by CHGNet 0.3.0, computed once and bundled.
 
 ``motifdesk/data/phases/chgnet-0.3.0.npz`` (made by `benchmarks.make_phase_energies`): eV/atom of every crystal of
-`mp_20` and `mpts_52` as tabulated, and of the textbook crystals of `hull.element`. With them a hull costs milliseconds.
+`mp_20` and `mpts_52` as tabulated, and of the crystals of `elements.element`. With them a hull costs milliseconds.
 """
 
 from __future__ import annotations
