@@ -34,8 +34,11 @@ _MODULES = (
     "handles.js",
     "panels.js",
     "families.js",
+    "open.js",
+    "keys.js",
     "bridge.js",
 )
+_STYLES = ("desk.css", "families.css", "mappath.css", "home.css")
 _SMALL = """export default {
   async render(context) {
     while (!globalThis.motifdesk?.render) await new Promise((r) => setTimeout(r, 30));
@@ -54,7 +57,7 @@ def script() -> str:
 @cache
 def style() -> str:
     """The desk's style sheet."""
-    return "\n".join((_HERE / name).read_text(encoding="utf-8") for name in ("desk.css", "families.css", "mappath.css"))
+    return "\n".join((_HERE / name).read_text(encoding="utf-8") for name in _STYLES)
 
 
 class Input(anywidget.AnyWidget):
@@ -109,6 +112,7 @@ class Output(anywidget.AnyWidget):
     history = traitlets.Dict().tag(sync=True)
     export = traitlets.Dict().tag(sync=True)
     download = traitlets.Dict().tag(sync=True)
+    opening = traitlets.Dict().tag(sync=True)
     missing = traitlets.Dict().tag(sync=True)
     messages: traitlets.List[Any] = traitlets.List().tag(sync=True)
 

@@ -116,7 +116,7 @@ class Commands:
         if operation is None or self._closed:
             return
         try:
-            operation({**content, "buffers": buffers or ()} if content.get("op") == "shot" else content)
+            operation({**content, "buffers": buffers} if buffers else content)
         except MotifDeskError as error:
             self._report(error)
         except Exception as error:
@@ -306,7 +306,7 @@ class Commands:
         self._output.publish(export=export.describe_export(self.session, text, level))
 
     def _on_shot(self, message: dict[str, Any]) -> None:
-        outcome = self._tools.on_shot(message, message["buffers"])
+        outcome = self._tools.on_shot(message, message.get("buffers", ()))
         if outcome is not None:
             self._output.publish(export=export.describe_export(self.session, *outcome))
 

@@ -58,9 +58,9 @@ class Link {
   }
 
   // A command: always delivered, in order. A waiting live message goes first: the release must see the last move.
-  send(message) {
+  send(message, buffers) {
     this.flush();
-    this.input.send({ ...message, n: ++this.sent });
+    this.input.send({ ...message, n: ++this.sent }, undefined, buffers);
     this.lastSent = performance.now();
   }
 

@@ -28,6 +28,7 @@ from motifdesk.desk.manifold import ManifoldPane
 from motifdesk.desk.map import MapPane
 from motifdesk.desk.missing import MissingPane
 from motifdesk.desk.motifgraph import NetPane
+from motifdesk.desk.opening import Opening
 from motifdesk.desk.outlook import Outlook
 from motifdesk.desk.parts import Part
 from motifdesk.desk.readouts import describe_readouts
@@ -117,7 +118,8 @@ class Desk(Commands, ipywidgets.VBox):
     def _make_parts(self) -> tuple[Part, ...]:
         """Parts that add messages of their own, and hear of changes, of rest and of the end."""
         self._path = PathPane(self.session, self.map, self._output.publish, self._report)
-        return (ManifoldPane(self.session, self._output.publish), self._path)
+        self._opening = Opening(self.session, self._output, self._report, self._settle_hands)
+        return (ManifoldPane(self.session, self._output.publish), self._path, self._opening)
 
     def _frame(self) -> ipywidgets.Box:
         def panel(kind: str) -> Panel:
@@ -288,6 +290,10 @@ class Desk(Commands, ipywidgets.VBox):
         `Session.latent_path`.
         """
         self._path.show(a, b, n=n, composition=composition)
+
+    def open_file(self, path: str | os.PathLike[str]) -> State:
+        """Open a structure file, or the design of a saved session, as one step of the history (as a dropped file)."""
+        return self._opening.open(path)
 
     def save_picture(self, path: str | os.PathLike[str], *, overwrite: bool = False, timeout: float = 30.0) -> Path:
         """Write what the structure pane shows as a PNG of twice its size. Needs a page that shows the desk."""

@@ -8,7 +8,7 @@ const PANELS = {
     const status = element("span", { class: "md-status", role: "status", "aria-live": "polite" });
     const undo = button("↶ Undo", "Undo", () => link.send({ op: "undo" }), { class: "md-button md-undo" });
     const redo = button("↷ Redo", "Redo", () => link.send({ op: "redo" }), { class: "md-button md-redo" });
-    el.append(element("span", { class: "md-brand", "aria-hidden": "true" }, "◆"), title, facts, status, element("span", { class: "md-grow" }), undo, redo);
+    el.append(element("span", { class: "md-brand", "aria-hidden": "true" }, "◆"), title, facts, status, element("span", { class: "md-grow" }), openButton(el, link, signal), undo, redo, helpButton(link));
     link.on("header", (h) => {
       title.textContent = h.formula ?? "";
       facts.textContent = facts.title = h.facts ?? "";

@@ -44,7 +44,7 @@ class StagePane {
     this.tip = element("div", { class: "md-tip", role: "status", "aria-live": "off" });
     view.el.append(this.tip);
     const box = stage.viewer.container;
-    box.setAttribute("role", "img");
+    stageKeys(this, box);
     const listen = (name, callback) => link.on(name, callback, this.signal);
     listen("scene", () => this.load());
     listen("frame", () => this.schedule());
@@ -125,7 +125,7 @@ class StagePane {
 
   announce() {
     const text = this.link.get("scene").title ?? "structure";
-    this.stage.viewer.container.setAttribute("aria-label", `Three-dimensional view of ${text}. Motifs can also be picked in the list of the handles.`);
+    this.stage.viewer.container.setAttribute("aria-label", `Three-dimensional view of ${text}. ${STAGE_KEYS_SPOKEN}`);
   }
 
   // Only at the first load, for another structure, or when the designer asks: never while editing.

@@ -111,9 +111,10 @@ class Session(LatentPaths, Engine):
         """Snap positions and cell to the space group found within ``tolerance`` (Angstrom)."""
         return self._edit("symmetrize", (tolerance,), {})
 
-    def set_structure(self, structure: Any) -> State:
-        """Replace the design by another structure; the history keeps the way back."""
-        return self._edit("set_structure", (structure,), {})
+    def set_structure(self, structure: Any, name: str | None = None) -> State:
+        """Replace the design by another structure; the history keeps the way back. ``name``: of its file, for the
+        step."""
+        return self._edit("set_structure", (structure,), {} if name is None else {"name": name})
 
     def build(self, family: str | None = None, *, neutral: bool | None = None, **parameters: Any) -> State:
         """Replace the design by a member of a family of topologies (see ``motifdesk.families()``).

@@ -262,14 +262,16 @@ class SetStructure(Worker):
 
     kind = "set_structure"
 
-    def update(self, structure: Any) -> Draft:
-        """``structure``: path, Structure, Molecule, ase.Atoms, or the dictionary of one (``as_dict``)."""
+    def update(self, structure: Any, name: str | None = None) -> Draft:
+        """``structure``: path, Structure, Molecule, ase.Atoms, or the dictionary of one (``as_dict``); ``name``: of the
+        file it comes from."""
         from motifdesk.structures import read
 
         new = structure_from_dict(structure) if isinstance(structure, Mapping) else read(structure)
         state = rebased(self.origin, to_arrays(new), new)
         state = replace(state, built=recognised(new, state.arrays))
-        return Draft(state, f"Set {formula(state.arrays)}", {"structure": plain_dict(new)})
+        record = {"structure": plain_dict(new)} | ({} if name is None else {"name": str(name)})
+        return Draft(state, f"Set {formula(state.arrays)}" if name is None else f"Open {name}", record)
 
     def finish(self, draft: Draft) -> Draft:
         """Another structure has other motifs: nothing stays picked."""

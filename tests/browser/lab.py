@@ -1,4 +1,4 @@
-"""A real JupyterLab in a real Chromium, for the browser tests and the desk's benchmark.
+"""A real JupyterLab, Notebook 7 or Voila in a real Chromium, for the browser tests and the desk's benchmark.
 
 Everything lives in one temporary folder (settings, runtime files, notebooks); nothing of the user's Jupyter is read
 or written,
@@ -21,7 +21,8 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
 CHROMIUM_ARGS = [
@@ -31,6 +32,8 @@ CHROMIUM_ARGS = [
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    # there is no network but this machine: whatever asks for more is counted (Notebook.foreign) and gets nothing
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
 # Not faults of the desk, each with its reason; keep this list tiny.
 ALLOWED_CONSOLE = (
@@ -68,43 +71,81 @@ def poll(probe: Callable[[], Any], what: str, timeout: float = 30.0, every: floa
     raise AssertionError(f"waited {timeout:g} s for {what}; last answer: {str(last)[:400]}")
 
 
+VOILA_TEMPLATES = Path(__file__).resolve().parents[2] / "motifdesk" / "data" / "jupyter"
+
+
+class Home(NamedTuple):
+    """Where notebooks are shown: the server's module and options, the address of a notebook, one that is there soon."""
+
+    module: str
+    options: tuple[str, ...]
+    address: str
+    status: str = "/api/status"
+
+
+_SERVER = (
+    "--ServerApp.port={port}",
+    "--ServerApp.ip=127.0.0.1",
+    "--ServerApp.port_retries=0",
+    "--ServerApp.root_dir={folder}",
+    "--IdentityProvider.token={token}",
+    "--ServerApp.terminals_enabled=False",
+    "--allow-root",
+)
+HOMES = {
+    "lab": Home(
+        "jupyterlab",
+        (*_SERVER, "--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly"),
+        "/lab/tree/{name}?reset&token={token}",
+    ),
+    "notebook": Home(
+        "notebook",
+        (*_SERVER, "--JupyterNotebookApp.expose_app_in_browser=True"),
+        "/notebooks/{name}?token={token}",
+    ),
+    "voila": Home(
+        "voila",
+        (
+            "{folder}",
+            "--Voila.ip=127.0.0.1",
+            "--Voila.port={port}",
+            "--Voila.port_retries=0",
+            "--Voila.token={token}",
+            "--template=motifdesk",
+            "--theme={theme}",
+        ),
+        "/voila/render/{name}?token={token}",
+        "/voila/static/voila.js",
+    ),
+}
+
+
 @contextmanager
-def jupyter(folder: Path) -> Iterator[str]:
-    """A JupyterLab server on `folder`; gives the base URL with the token's value as ``url|token``."""
-    home = folder / ".jupyter-test"
-    news = home / "settings" / "@jupyterlab" / "apputils-extension"
+def jupyter(folder: Path, home: str = "lab", theme: str = "light") -> Iterator[str]:
+    """A server of `home` on `folder`; gives the base URL with the token's value as ``url|token``."""
+    place = HOMES[home]
+    own = folder / ".jupyter-test"
+    news = own / "settings" / "@jupyterlab" / "apputils-extension"
     news.mkdir(parents=True)
     (news / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
     environment = {
         **os.environ,
-        "JUPYTER_CONFIG_DIR": str(home / "config"),
-        "JUPYTER_DATA_DIR": str(home / "data"),
-        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
-        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
-        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
-        "IPYTHONDIR": str(home / "ipython"),
+        "JUPYTER_CONFIG_DIR": str(own / "config"),
+        "JUPYTER_DATA_DIR": str(own / "data"),
+        "JUPYTER_RUNTIME_DIR": str(own / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(own / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(own / "workspaces"),
+        "IPYTHONDIR": str(own / "ipython"),
+        "JUPYTER_PATH": str(VOILA_TEMPLATES),
     }
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     token = secrets.token_hex(16)
-    log = (home / "server.log").open("w")
+    filled = {"port": port, "folder": folder, "token": token, "theme": theme}
+    log = (own / "server.log").open("w")
     server = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "jupyterlab",
-            "--no-browser",
-            "--allow-root",
-            f"--ServerApp.port={port}",
-            "--ServerApp.ip=127.0.0.1",
-            "--ServerApp.port_retries=0",
-            f"--ServerApp.root_dir={folder}",
-            f"--IdentityProvider.token={token}",
-            "--LabApp.expose_app_in_browser=True",
-            "--LabApp.extension_manager=readonly",
-            "--ServerApp.terminals_enabled=False",
-        ],
+        [sys.executable, "-m", place.module, "--no-browser", *(option.format(**filled) for option in place.options)],
         env=environment,
         stdout=log,
         stderr=subprocess.STDOUT,
@@ -115,15 +156,15 @@ def jupyter(folder: Path) -> Iterator[str]:
 
     def up() -> bool:
         if server.poll() is not None:
-            raise AssertionError("JupyterLab ended: " + (home / "server.log").read_text()[-2000:])
+            raise AssertionError(f"{place.module} ended: " + (own / "server.log").read_text()[-2000:])
         try:
-            request = urllib.request.Request(f"{url}/api/status", headers={"Authorization": f"token {token}"})
+            request = urllib.request.Request(url + place.status, headers={"Authorization": f"token {token}"})
             return urllib.request.urlopen(request, timeout=2).status == 200
         except OSError:
             return False
 
     try:
-        poll(up, "the JupyterLab server", 60)
+        poll(up, f"the server of {home}", 60)
         yield f"{url}|{token}"
     finally:
         # the server shuts its kernels down on SIGTERM; the whole group goes if it does not
@@ -137,14 +178,17 @@ def jupyter(folder: Path) -> Iterator[str]:
 
 
 class Notebook:
-    """One notebook open in JupyterLab."""
+    """One notebook open in JupyterLab, in Notebook 7, or as a page of Voila (``home`` names which)."""
 
-    def __init__(self, page: Any, url: str, folder: Path) -> None:
+    def __init__(self, page: Any, url: str, folder: Path, home: str = "lab") -> None:
         self.page = page
         self.url = url
-        self.folder = Path()
         self.folder = folder
+        self.home = home
         self.console: list[str] = []
+        self.foreign: list[str] = []  # addresses asked for that are not of this machine
+        page.on("request", lambda request: self._asked(request.url))
+        page.on("websocket", lambda socket: self._asked(socket.url))
         page.on("console", self._said)
         page.on("pageerror", lambda error: self.console.append(f"pageerror: {error}"))
 
@@ -154,10 +198,18 @@ class Notebook:
         if message.type == "error" and not allowed:
             self.console.append(f"{message.text} ({where})")
 
+    def _asked(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https", "ws", "wss") and parts.hostname != "127.0.0.1":
+            self.foreign.append(url)
+
     def open(self, name: str) -> None:
-        """Open notebook `name` and wait for its kernel."""
+        """Open notebook `name` and wait for its kernel; in Voila its cells run at once."""
         base, token = self.url.split("|")
-        self.page.goto(f"{base}/lab/tree/{name}?reset&token={token}", wait_until="domcontentloaded")
+        address = HOMES[self.home].address.format(name=name, token=token)
+        self.page.goto(base + address, wait_until="domcontentloaded")
+        if self.home == "voila":
+            return
         context = "globalThis.jupyterapp?.shell?.currentWidget?.context"
         ready = f"() => {context}?.isReady && {context}?.sessionContext?.session?.kernel?.status === 'idle'"
         self.page.wait_for_function(ready, timeout=60_000)
@@ -225,20 +277,22 @@ class Notebook:
 
 
 @contextmanager
-def lab(notebooks: list[Path], *, size: tuple[int, int] = (1680, 1050)) -> Iterator[Notebook]:
-    """JupyterLab with copies of `notebooks` and a Chromium page on it."""
+def lab(
+    notebooks: list[Path], *, size: tuple[int, int] = (1680, 1050), home: str = "lab", theme: str = "light"
+) -> Iterator[Notebook]:
+    """A server of `home` with copies of `notebooks` and a Chromium page on it."""
     from playwright.sync_api import sync_playwright
 
     folder = Path(tempfile.mkdtemp(prefix="motifdesk-browser-"))
     try:
         for notebook in notebooks:
             shutil.copy(notebook, folder / notebook.name)
-        with jupyter(folder) as url, sync_playwright() as playwright:
+        with jupyter(folder, home, theme) as url, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGS)
             try:
                 page = browser.new_page(viewport={"width": size[0], "height": size[1]})
                 page.set_default_timeout(30_000)
-                yield Notebook(page, url, folder)
+                yield Notebook(page, url, folder, home)
             finally:
                 browser.close()
     finally:
@@ -246,16 +300,17 @@ def lab(notebooks: list[Path], *, size: tuple[int, int] = (1680, 1050)) -> Itera
 
 
 @contextmanager
-def desk(source: str) -> Iterator[Notebook]:
-    """JupyterLab with a notebook of one cell, `source`, that shows a desk: run, on the stage, scrolled to."""
+def desk(source: str, **options: Any) -> Iterator[Notebook]:
+    """A notebook of one cell, `source`, that shows a desk: run, on the stage, scrolled to. Options as of :func:`lab`."""
     import nbformat
 
     kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)], metadata={"kernelspec": kernel})
-    with lab([]) as page:
+    with lab([], **options) as page:
         nbformat.write(notebook, page.folder / "desk.ipynb")
         page.open("desk.ipynb")
-        page.run_all()
+        if page.home != "voila":
+            page.run_all()
         poll(page.stage, "the structure on the stage", 90)
         page.page.locator(".md-frame").evaluate("(el) => el.scrollIntoView({ block: 'start' })")
         yield page
