@@ -40,7 +40,7 @@ function arbitrate(event, frame, typing) {
   setTimeout(() => { for (const node of muted) node.setAttribute(QUIET, "true"); }, 0);
 }
 
-const visible = (node) => node.getClientRects().length > 0 && getComputedStyle(node).visibility !== "hidden" && !node.disabled && node.tabIndex >= 0;
+const visible = (node) => node.checkVisibility({ visibilityProperty: true }) && !node.disabled && node.tabIndex >= 0;
 
 function nextPane(frame, step) {
   const panes = PANES.flatMap((name) => [...frame.querySelectorAll(name)]).filter((pane) => [...pane.querySelectorAll(FOCUSABLE)].some(visible));
@@ -103,7 +103,7 @@ function stageKeys(pane, box) {
   stage.keyBehavior?.dispose(); // NGL's own: letters that spin and rock
   for (const [name, value] of Object.entries({ role: "application", tabindex: "0", [QUIET]: "true" })) box.setAttribute(name, value);
   box.classList.add("md-canvas");
-  box.style.outline = "";
+  for (const canvas of box.querySelectorAll("canvas")) { canvas.removeAttribute("tabindex"); canvas.setAttribute("aria-hidden", "true"); }
   const said = element("span", { class: "md-said", role: "status", "aria-live": "polite" });
   pane.view.el.append(said);
   const options = { signal: pane.signal };
@@ -149,4 +149,13 @@ function stageKeys(pane, box) {
     event.preventDefault();
     event.stopPropagation();
   }, options);
+}
+
+// What a screen reader is told of the drawing of the map; the rest of it are layers.
+function nameMap(gd) {
+  gd.querySelectorAll(".main-svg").forEach((layer, k) => {
+    if (k) return layer.setAttribute("aria-hidden", "true");
+    layer.setAttribute("role", "img");
+    layer.setAttribute("aria-label", "Map of known structures. The field Find lists them; the probe moves over it.");
+  });
 }

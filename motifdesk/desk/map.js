@@ -57,6 +57,7 @@ class MapPane {
       title: "Drag me over the map (or use the arrow keys): the structure follows",
     });
     host.append(this.layer, this.probe);
+    nameMap(this.gd);
     const stop = (event) => event.stopPropagation();
     const options = { signal };
     this.probe.addEventListener("pointerdown", (e) => this.start(e), options);

@@ -18,7 +18,7 @@ ROLES = frozenset(
 _MARKUP = """([root, roles]) => {
   const wrong = [];
   const say = (what, node) => wrong.push(`${what}: ${node.outerHTML.slice(0, 140)}`);
-  const shown = (node) => node.getClientRects().length > 0 && getComputedStyle(node).visibility !== "hidden";
+  const shown = (node) => node.checkVisibility({ visibilityProperty: true });
   const inside = [...document.querySelectorAll(`${root}, ${root} *`)];
   const ids = new Map();
   for (const node of document.querySelectorAll("[id]")) ids.set(node.id, (ids.get(node.id) ?? 0) + 1);
@@ -72,8 +72,8 @@ _CONTRAST = """(root) => {
     const node = walker.currentNode.parentElement;
     if (!walker.currentNode.data.trim() || node.closest("svg, option, script, style")) continue;
     const style = getComputedStyle(node);
-    if (!node.getClientRects().length || style.visibility === "hidden") continue;
-    if (node.closest(":disabled, [aria-disabled=true], .md-said, .md-stale, .md-all-stale, .md-change-stale")) continue;
+    if (!node.checkVisibility({ visibilityProperty: true })) continue;
+    if (node.closest(":disabled, [aria-disabled=true], .md-brand, .md-said, .md-stale, .md-all-stale, .md-change-stale")) continue;
     const back = ground(node);
     const ink = parse(style.color);
     ink[3] *= faint(node);
@@ -101,7 +101,7 @@ _PLACES = """(root) => {
 }"""
 
 _UNREACHED = """(root) => {
-  const shown = (n) => n.getClientRects().length > 0 && getComputedStyle(n).visibility !== "hidden";
+  const shown = (n) => n.checkVisibility({ visibilityProperty: true });
   const all = [...document.querySelectorAll(`${root} :is(button, input, select, textarea, summary, a[href], [tabindex="0"])`)];
   const left = all.filter((n) => shown(n) && !n.disabled && n.dataset.tabbed !== "yes")
     // one radio of a group is in the order, arrow keys reach the others
