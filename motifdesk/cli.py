@@ -47,6 +47,24 @@ def _lab(args: argparse.Namespace) -> int:
         return 0
 
 
+def _voila(args: argparse.Namespace) -> int:
+    """Show a notebook as a page."""
+    import importlib.util
+
+    from motifdesk._pages import voila_command
+
+    if not Path(args.notebook).exists():
+        raise MotifDeskError("no such notebook", where=args.notebook, remedy="give the path of a notebook or a folder")
+    if importlib.util.find_spec("voila") is None:
+        raise MotifDeskError("Voila is not installed here", remedy="pip install voila")
+    options = [*(["--no-browser"] if args.no_browser else []), *([f"--port={args.port}"] if args.port else [])]
+    command, environment = voila_command(Path(args.notebook), theme=args.theme, options=options)
+    try:
+        return subprocess.call(command, env=environment)
+    except KeyboardInterrupt:
+        return 0
+
+
 def _encode(args: argparse.Namespace) -> int:
     """Encode structure files into one safetensors file of codes."""
     from motifdesk.codec import load_codec
@@ -125,6 +143,13 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
     lab.add_argument("--port", type=int)
     lab.add_argument("--jupyter", nargs=argparse.REMAINDER, default=[], help="everything after this goes to JupyterLab")
     lab.set_defaults(run=_lab)
+
+    voila = commands.add_parser("voila", help="show a notebook as a page, without its code")
+    voila.add_argument("notebook", help="a notebook or folder")
+    voila.add_argument("--theme", choices=["light", "dark"], default="light")
+    voila.add_argument("--no-browser", action="store_true", help="serve only, print the address")
+    voila.add_argument("--port", type=int)
+    voila.set_defaults(run=_voila)
 
     def coding(name: str, text: str) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text)

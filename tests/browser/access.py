@@ -166,3 +166,25 @@ def walk(page: Any, root: str = ROOT, most: int = 250) -> tuple[list[dict[str, A
         stops.append(here)
         page.keyboard.press("Tab")
     return stops, page.evaluate(_UNREACHED, root)
+
+
+_CUT = """(root) => {
+  const out = [];
+  const frame = document.querySelector(`${root} .md-frame`).getBoundingClientRect();
+  const page = document.scrollingElement;
+  if (page.scrollWidth > page.clientWidth + 1) out.push(`the page scrolls sideways: ${page.scrollWidth} > ${page.clientWidth}`);
+  for (const n of document.querySelectorAll(`${root} .md-frame *`)) {
+    if (n.closest("svg, .md-chart, .md-stage, .md-said") || !n.checkVisibility({ visibilityProperty: true })) continue;
+    const style = getComputedStyle(n);
+    const name = `${n.tagName}.${n.className}`;
+    if (n.matches("button, input, select, summary") && (n.getBoundingClientRect().right > frame.right + 1 || n.getBoundingClientRect().left < frame.left - 1)) out.push(`${name} is outside`);
+    if (n.scrollWidth <= n.clientWidth + 1 || n.clientWidth < 3 || style.display === "inline" || n.matches("input, select")) continue;
+    if (style.textOverflow !== "ellipsis") out.push(`${name} is cut: ${n.scrollWidth} > ${n.clientWidth}`);
+  }
+  return out;
+}"""
+
+
+def cut_off(page: Any, root: str = ROOT) -> list[str]:
+    """What does not fit into its box across (an ellipsis whose title tells the rest may), or makes the page scroll."""
+    return page.evaluate(_CUT, root)

@@ -24,6 +24,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from motifdesk._pages import voila_command
+
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
 CHROMIUM_ARGS = [
     "--no-sandbox",
@@ -41,6 +43,7 @@ ALLOWED_CONSOLE = (
     "Automatic fallback to software WebGL",  # this Chromium has no GPU
 )
 ALLOWED_URLS = ("/lsp/status",)  # JupyterLab asks for a language server extension that is not installed
+ALLOWED_ERRORS = {"notebook": ("reading 'schema'",)}  # Notebook 7.6 says so without any desk
 
 
 def chromium() -> str | None:
@@ -69,9 +72,6 @@ def poll(probe: Callable[[], Any], what: str, timeout: float = 30.0, every: floa
             return last
         time.sleep(every)
     raise AssertionError(f"waited {timeout:g} s for {what}; last answer: {str(last)[:400]}")
-
-
-VOILA_TEMPLATES = Path(__file__).resolve().parents[2] / "motifdesk" / "data" / "jupyter"
 
 
 class Home(NamedTuple):
@@ -106,13 +106,10 @@ HOMES = {
     "voila": Home(
         "voila",
         (
-            "{folder}",
             "--Voila.ip=127.0.0.1",
             "--Voila.port={port}",
             "--Voila.port_retries=0",
             "--Voila.token={token}",
-            "--template=motifdesk",
-            "--theme={theme}",
         ),
         "/voila/render/{name}?token={token}",
         "/voila/static/voila.js",
@@ -136,16 +133,20 @@ def jupyter(folder: Path, home: str = "lab", theme: str = "light") -> Iterator[s
         "JUPYTERLAB_SETTINGS_DIR": str(own / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(own / "workspaces"),
         "IPYTHONDIR": str(own / "ipython"),
-        "JUPYTER_PATH": str(VOILA_TEMPLATES),
     }
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     token = secrets.token_hex(16)
-    filled = {"port": port, "folder": folder, "token": token, "theme": theme}
+    filled = {"port": port, "folder": folder, "token": token}
+    options = [option.format(**filled) for option in place.options]
+    command = [sys.executable, "-m", place.module, "--no-browser", *options]
+    if home == "voila":  # as `motifdesk voila` starts it
+        command, more = voila_command(folder, theme=theme, options=["--no-browser", *options])
+        environment["JUPYTER_PATH"] = more["JUPYTER_PATH"]
     log = (own / "server.log").open("w")
     server = subprocess.Popen(
-        [sys.executable, "-m", place.module, "--no-browser", *(option.format(**filled) for option in place.options)],
+        command,
         env=environment,
         stdout=log,
         stderr=subprocess.STDOUT,
@@ -190,13 +191,17 @@ class Notebook:
         page.on("request", lambda request: self._asked(request.url))
         page.on("websocket", lambda socket: self._asked(socket.url))
         page.on("console", self._said)
-        page.on("pageerror", lambda error: self.console.append(f"pageerror: {error}"))
+        page.on("pageerror", self._threw)
 
     def _said(self, message: Any) -> None:
         where = str((message.location or {}).get("url", ""))
         allowed = any(k in message.text for k in ALLOWED_CONSOLE) or any(k in where for k in ALLOWED_URLS)
         if message.type == "error" and not allowed:
             self.console.append(f"{message.text} ({where})")
+
+    def _threw(self, error: Any) -> None:
+        if not any(known in str(error) for known in ALLOWED_ERRORS.get(self.home, ())):
+            self.console.append(f"pageerror: {error}")
 
     def _asked(self, url: str) -> None:
         parts = urlsplit(url)
