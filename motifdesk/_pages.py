@@ -1,4 +1,4 @@
-"""A notebook as a page: the command that starts Voila so that a desk fills the window and nothing comes from the network."""
+"""A notebook as a page: how Voila is started so that a desk fills the window and nothing comes from the network."""
 
 from __future__ import annotations
 

@@ -51,7 +51,9 @@ def pasted_name(text: str) -> str:
     if len(lines) >= 7 and re.fullmatch(r"[-+.\d\seE]+", "".join(lines[1:5])):
         return "pasted.vasp"
     raise StructureError(
-        "what was pasted is no structure", where="paste", remedy="copy the whole text of a CIF, POSCAR, XYZ or JSON file"
+        "what was pasted is no structure",
+        where="paste",
+        remedy="copy the whole text of a CIF, POSCAR, XYZ or JSON file",
     )
 
 
@@ -70,7 +72,9 @@ def read_bytes(name: str, data: bytes) -> Opened:
             path.write_bytes(data)
         except OSError as error:
             raise StructureError(
-                f"it cannot be kept for reading ({error.strerror})", where=name, remedy="rename it, or make room on the disk"
+                f"it cannot be kept for reading ({error.strerror})",
+                where=name,
+                remedy="rename it, or make room on the disk",
             ) from None
         try:
             return _session(path, name) if _is_session(data) else _structure(path, name)

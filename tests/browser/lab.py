@@ -306,7 +306,7 @@ def lab(
 
 @contextmanager
 def desk(source: str, **options: Any) -> Iterator[Notebook]:
-    """A notebook of one cell, `source`, that shows a desk: run, on the stage, scrolled to. Options as of :func:`lab`."""
+    """A notebook of one cell, `source`, that shows a desk: run, on the stage, scrolled to. Options: of `lab`."""
     import nbformat
 
     kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
