@@ -110,22 +110,29 @@ function stageKeys(pane, box) {
   pane.signal.addEventListener("abort", () => said.remove());
   box.addEventListener("pointerdown", () => box.focus({ preventScroll: true }), options);
 
+  // a pick that was asked for counts until the answer is here: keys come faster
+  let asked = {};
+  link.on("highlight", () => { asked = {}; }, pane.signal);
+  const pick = (message) => {
+    asked = message;
+    link.send({ op: "pick", shift: false, ...message });
+  };
   const motif = (step) => {
     const known = [...new Set((pane.scene?.polyhedra ?? []).map((p) => p.motif))].sort((a, b) => a - b);
     if (!known.length) return;
-    const now = known.indexOf(link.get("highlight")?.picked);
+    const now = known.indexOf(asked.motif ?? link.get("highlight")?.picked);
     const next = known[now < 0 ? (step > 0 ? 0 : known.length - 1) : (now + step + known.length) % known.length];
     said.textContent = `${pane.scene.motifs?.[next] ?? `motif ${next}`} picked`;
-    link.send({ op: "pick", kind: "motif", motif: next, shift: false });
+    pick({ kind: "motif", motif: next });
   };
   const atom = (step) => {
     const { scene } = pane;
     if (!scene?.count) return;
-    const [last] = (link.get("highlight")?.atoms ?? []).map((drawn) => scene.site[drawn]);
+    const last = asked.site ?? scene.site[link.get("highlight")?.atoms?.[0]];
     const next = last === undefined ? (step > 0 ? 0 : scene.count - 1) : (last + step + scene.count) % scene.count;
     const owner = scene.polyhedra.find((p) => p.centre === next) ?? scene.polyhedra.find((p) => p.members.includes(next));
     said.textContent = `${scene.label?.[next] ?? `atom ${next}`} picked`;
-    link.send({ op: "pick", kind: "atom", site: next, drawn: next, motif: owner?.motif ?? null, shift: false });
+    pick({ kind: "atom", site: next, drawn: next, motif: owner?.motif ?? null });
   };
   const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   const others = {
@@ -141,8 +148,8 @@ function stageKeys(pane, box) {
     const picked = link.get("highlight") ?? {};
     if (way) stage.trackballControls[event.shiftKey ? "pan" : "rotate"](way[0] * ROTATE_PX, way[1] * ROTATE_PX * (event.shiftKey ? -1 : 1));
     else if (act) act();
-    else if (event.key === "Escape" && ((picked.picked ?? null) !== null || picked.atoms?.length)) {
-      link.send({ op: "pick", kind: "none", shift: false });
+    else if (event.key === "Escape" && ((picked.picked ?? null) !== null || picked.atoms?.length || (asked.kind && asked.kind !== "none"))) {
+      pick({ kind: "none" });
       said.textContent = "nothing picked";
     } else return;
     stage.viewer.requestRender();
