@@ -69,9 +69,9 @@ def said(lab) -> list[str]:
 
 
 def dismiss(lab) -> None:
-    while lab.page.locator(".md-message .md-dismiss").count():
+    while count := len(said(lab)):
         lab.page.locator(".md-message .md-dismiss").first.click()
-        browser.poll(lambda n=len(said(lab)): len(said(lab)) < n or not n, "the message to go", 10)
+        browser.poll(lambda n=count: len(said(lab)) < n, "the message to go", 10)
 
 
 def names(lab) -> list[str]:
