@@ -108,7 +108,7 @@
     for (const n of document.querySelectorAll(`${root} .md-frame *`)) {
       if (n.closest("svg, .md-chart, .md-stage, .md-said") || !n.checkVisibility({ visibilityProperty: true })) continue;
       const style = getComputedStyle(n);
-      const name = `${n.tagName}.${n.className}`;
+      const name = `${n.tagName}.${n.className} in .${n.parentElement.className} "${n.textContent.slice(0, 30)}"`;
       if (n.matches("button, input, select, summary") && (n.getBoundingClientRect().right > frame.right + 1 || n.getBoundingClientRect().left < frame.left - 1)) out.push(`${name} is outside`);
       if (n.scrollWidth <= n.clientWidth + 1 || n.clientWidth < 3 || style.display === "inline" || n.matches("input, select")) continue;
       if (style.textOverflow !== "ellipsis") out.push(`${name} is cut: ${n.scrollWidth} > ${n.clientWidth}`);
