@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
@@ -19,6 +19,7 @@ from motifdesk.session.building import Build
 from motifdesk.session.gesture import Gesture
 from motifdesk.session.history import Edit, History, Node
 from motifdesk.session.latent_workers import Along
+from motifdesk.session.lean import Warm, shelved
 from motifdesk.session.map_workers import Decode, Drag
 from motifdesk.session.path_workers import MorphTo, Supercell
 from motifdesk.session.picking import KEEP, choose
@@ -26,7 +27,6 @@ from motifdesk.session.services import Services
 from motifdesk.session.site_workers import AddSite, DeleteSites
 from motifdesk.session.state import (
     Change,
-    Reference,
     Selection,
     State,
     frozen_mapping,
@@ -58,8 +58,6 @@ WORKERS: dict[str, type[Worker]] = {
     )
 }
 
-_WARM_REFERENCES = 6
-
 
 class Engine:
     """State, history tree, gestures and observers; :class:`motifdesk.session.Session` adds the verbs of a designer."""
@@ -80,8 +78,8 @@ class Engine:
         self._next_observer = 0
         self._pending: deque[Change] = deque()
         self._delivering = False
-        self._warm: OrderedDict[int, Reference] = OrderedDict()
-        self._keep_warm(self._state.reference)
+        self._warm = Warm()
+        self._warm.keep(self._state.reference)
 
     @property
     def state(self) -> State:
@@ -204,7 +202,7 @@ class Engine:
                     )
                 there = history[target]
                 self._history = history.moved(target)
-                self._keep_warm(there.state.reference)
+                self._warm.keep(there.state.reference)
                 self._replace(there.state, action)
         self._deliver()
         return self._state
@@ -314,8 +312,10 @@ class Engine:
             label=draft.name,
             selection=selection,
         )
-        self._history = history.added(Node(number, history.current, edit, state))
-        self._keep_warm(state.reference)
+        kept = shelved(state, history[history.current].state, edit)
+        state = replace(state, arrays=kept.arrays)
+        self._history = history.added(Node(number, history.current, edit, kept))
+        self._warm.keep(state.reference)
         self._replace(state, "edit", edit)
 
     def _cancel(self, gesture: Gesture) -> State:
@@ -376,11 +376,3 @@ class Engine:
             finally:
                 with self._lock:
                     self._delivering = False
-
-    def _keep_warm(self, reference: Reference) -> None:
-        """Keep graph and distorter of the last few base structures; older ones are computed again if needed."""
-        self._warm[id(reference)] = reference
-        self._warm.move_to_end(id(reference))
-        while len(self._warm) > _WARM_REFERENCES:
-            _, cold = self._warm.popitem(last=False)
-            cold.release()

@@ -72,7 +72,7 @@ class History:
     @property
     def next_id(self) -> int:
         """Identifier of the next node to be added."""
-        return max(self.nodes) + 1 if self.nodes else 0
+        return next(reversed(self.nodes)) + 1 if self.nodes else 0  # nodes stand in the order of creation
 
     @property
     def can_undo(self) -> bool:

@@ -98,15 +98,16 @@ class Services:
 
     def versions(self, kind: str) -> Mapping[str, str]:
         """Versions that an edit of this kind depends on (codec weights and map only where they were used)."""
+        if kind not in ("drag", "decode", "along"):
+            return base_versions()  # one mapping for all steps
         found = dict(base_versions())
-        if kind in ("drag", "decode", "along"):
-            if self.codec_loaded:
-                found["codec"] = str(getattr(self._codec, "version", "unknown"))
-                found["device"] = str(getattr(self._codec, "device", "cpu"))
-            if self.atlas_loaded:
-                found["atlas"] = str(getattr(self._atlas, "version", "unknown"))
-            try:
-                found["torch"] = metadata.version("torch")
-            except metadata.PackageNotFoundError:
-                pass
+        if self.codec_loaded:
+            found["codec"] = str(getattr(self._codec, "version", "unknown"))
+            found["device"] = str(getattr(self._codec, "device", "cpu"))
+        if self.atlas_loaded:
+            found["atlas"] = str(getattr(self._atlas, "version", "unknown"))
+        try:
+            found["torch"] = metadata.version("torch")
+        except metadata.PackageNotFoundError:
+            pass
         return frozen_mapping(found)

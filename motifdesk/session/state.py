@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -104,6 +104,8 @@ class Reference:
         self._graph_error: MotifDeskError | None = None
         self._distorters: dict[str, Any] = {}
         self._modes: dict[tuple[int, str, str], tuple[Mode, ...]] = {}
+        self.woken: Callable[[Reference], None] | None = None
+        """Told when the motifs of a cold reference are found (see :class:`motifdesk.session.lean.Warm`)."""
         self.scratch: dict[Any, Any] = {}
         """Caches of the read-outs that hold for this bond topology (permutations of shape measures, ...)."""
 
@@ -118,6 +120,8 @@ class Reference:
             if self._graph is None and self._graph_error is None:
                 from motifdesk.motifs import find_motifs
 
+                if self.woken is not None:
+                    self.woken(self)
                 try:
                     self._graph = find_motifs(self.structure())
                 except MotifDeskError as error:

@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from pymatgen.core import Molecule, Structure
 
 
+def _kept(values: Any, kind: type) -> np.ndarray:
+    """A copy nobody else can write to; the array itself where it is one already, so that the steps of a history share
+    what they have in common."""
+    if type(values) is np.ndarray and values.dtype == kind and values.base is None and not values.flags.writeable:
+        return values
+    return np.array(values, dtype=kind)
+
+
 @dataclass(frozen=True, eq=False)
 class AtomArrays:
     """A crystal or a molecule as three read-only arrays.
@@ -42,9 +50,9 @@ class AtomArrays:
     cell: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        numbers = np.array(self.numbers, dtype=np.int64)
-        positions = np.array(self.positions, dtype=np.float64)
-        cell = None if self.cell is None else np.array(self.cell, dtype=np.float64)
+        numbers = _kept(self.numbers, np.int64)
+        positions = _kept(self.positions, np.float64)
+        cell = None if self.cell is None else _kept(self.cell, np.float64)
         if numbers.ndim != 1 or positions.shape != (len(numbers), 3):
             raise StructureError(
                 f"numbers {numbers.shape} and positions {positions.shape} do not fit together",
