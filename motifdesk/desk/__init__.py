@@ -3,5 +3,6 @@ JavaScript bridge.
 """
 
 from motifdesk.desk.desk import Desk
+from motifdesk.desk.linking import Link, link
 
-__all__ = ["Desk"]
+__all__ = ["Desk", "Link", "link"]

@@ -17,6 +17,7 @@ async function start(model, signal) {
   };
   await named("viewer_id");
   attachStage(link);
+  followCameras(link);
   await named("figure_id");
   attachMap(link);
 }

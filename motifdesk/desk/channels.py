@@ -32,13 +32,17 @@ _MODULES = (
     "mappath.js",
     "edits.js",
     "handles.js",
+    "drawing.js",
+    "compare.js",
+    "history.js",
+    "life.js",
     "panels.js",
     "families.js",
     "open.js",
     "keys.js",
     "bridge.js",
 )
-_STYLES = ("desk.css", "families.css", "mappath.css", "home.css")
+_STYLES = ("desk.css", "families.css", "mappath.css", "home.css", "life.css")
 _SMALL = """export default {
   async render(context) {
     while (!globalThis.motifdesk?.render) await new Promise((r) => setTimeout(r, 30));
@@ -110,6 +114,9 @@ class Output(anywidget.AnyWidget):
     members = traitlets.Dict().tag(sync=True)
     stale = traitlets.Bool(False).tag(sync=True)
     history = traitlets.Dict().tag(sync=True)
+    kept = traitlets.Dict().tag(sync=True)
+    compare = traitlets.Dict().tag(sync=True)
+    cameras: traitlets.List[Any] = traitlets.List().tag(sync=True)
     export = traitlets.Dict().tag(sync=True)
     download = traitlets.Dict().tag(sync=True)
     opening = traitlets.Dict().tag(sync=True)

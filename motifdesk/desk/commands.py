@@ -115,6 +115,8 @@ class Commands:
         operation = self._commands.get(str(content.get("op")))
         if operation is None or self._closed:
             return
+        for part in self._parts:
+            part.heard(content)
         try:
             operation({**content, "buffers": buffers} if buffers else content)
         except MotifDeskError as error:

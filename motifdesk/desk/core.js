@@ -24,8 +24,8 @@ class Link {
   constructor(output, input) {
     this.output = output;
     this.input = input;
-    this.sent = 0;
-    this.acknowledged = 0;
+    this.sent = output.get("ack") || 0; // after a reload of the page the kernel's count goes on
+    this.acknowledged = this.sent;
     this.waiting = null;
     this.frames = []; // times (ms) at which new coordinates reached the stage; the benchmark reads them
     this.pane = null;
@@ -116,6 +116,7 @@ async function connect(output, signal) {
   output.on("comm:close", close);
   output.on("destroy", close);
   signal?.addEventListener("abort", close);
+  deskOf(key).live = link;
   deskOf(key).resolve(link);
   return link;
 }
@@ -123,13 +124,27 @@ async function connect(output, signal) {
 // The live view of a model that satisfies `ready` (a widget displayed twice has two views; a closed one stays listed a while).
 async function liveView(model, ready, signal) {
   while (!signal.aborted) {
-    for (const promise of Object.values(model.views ?? {}).reverse()) {
-      const view = await Promise.race([promise.catch(() => null), pause(200)]);
-      if (view?.el?.isConnected && ready(view)) return view;
-    }
+    const view = await newestView(model, ready);
+    if (view) return view;
     await pause(50);
   }
   return null;
+}
+
+async function newestView(model, ready) {
+  for (const promise of Object.values(model.views ?? {}).reverse()) {
+    const view = await Promise.race([promise.catch(() => null), pause(200)]);
+    if (view?.el?.isConnected && ready(view)) return view;
+  }
+  return null;
+}
+
+// Whether ipywidgets still knows the view: one that scrolled out of the page is only off the document, a removed one is forgotten.
+async function stillListed(model, view) {
+  for (const promise of Object.values(model.views ?? {})) {
+    if ((await Promise.race([promise.catch(() => null), pause(200)])) === view) return true;
+  }
+  return false;
 }
 
 const element = (tag, attributes = {}, ...children) => {

@@ -14,10 +14,12 @@ from typing import Any
 import ipywidgets
 
 from motifdesk.desk import export
+from motifdesk.desk.autosave import Autosave
 from motifdesk.desk.changes import ChangesPane
 from motifdesk.desk.channels import Input, Output, Panel, owned
 from motifdesk.desk.colouring import COLOURINGS
 from motifdesk.desk.commands import Commands
+from motifdesk.desk.comparing import ComparePane
 from motifdesk.desk.edits import EditsPane
 from motifdesk.desk.families import FamilyPane
 from motifdesk.desk.finds import Finds
@@ -25,6 +27,7 @@ from motifdesk.desk.handles import Hands, describe_handles
 from motifdesk.desk.history import describe_history, describe_travel
 from motifdesk.desk.latentpath import PathPane
 from motifdesk.desk.manifold import ManifoldPane
+from motifdesk.desk.lives import Lives
 from motifdesk.desk.map import MapPane
 from motifdesk.desk.missing import MissingPane
 from motifdesk.desk.motifgraph import NetPane
@@ -47,7 +50,7 @@ _IDLE_S = 0.7  # rest of the hand after which the slower read-outs are computed
 _MOST_MESSAGES = 4
 
 
-class Desk(Commands, ipywidgets.VBox):
+class Desk(Lives, Commands, ipywidgets.VBox):
     """A design on screen: structure, map, handles, read-outs, history, export. Display it by putting it last in a cell.
 
     Parameters
@@ -57,6 +60,12 @@ class Desk(Commands, ipywidgets.VBox):
     codec, atlas
         "lazy" (the bundled ones, loaded in the background once the desk is visible), loaded objects, or
         None. Only used when `design` is not a session.
+    autosave
+        True: from the first step made by hand the session is saved by itself in the notebook's folder, as
+        ``<notebook>-<design>.motifdesk.json``; False: never; a path: that file, whoever edits. No other file is ever
+        written over.
+    resume
+        Whether to continue at once what was saved from the same input. Otherwise the desk offers it.
 
     Attributes
     ----------
@@ -74,7 +83,15 @@ class Desk(Commands, ipywidgets.VBox):
 
     _closed = True  # until it is open: bad input raises before there is anything to close
 
-    def __init__(self, design: Any, *, codec: Any = "lazy", atlas: Any = "lazy") -> None:
+    def __init__(
+        self,
+        design: Any,
+        *,
+        codec: Any = "lazy",
+        atlas: Any = "lazy",
+        autosave: bool | str | os.PathLike[str] = True,
+        resume: bool = False,
+    ) -> None:
         self.session = design if isinstance(design, Session) else Session(design, codec=codec, atlas=atlas)
         self._input = Input()
         self._output = Output(key=uuid.uuid4().hex, input_id=self._input.model_id)
@@ -92,6 +109,8 @@ class Desk(Commands, ipywidgets.VBox):
         self._missing = MissingPane(self.session, lambda m: self._output.publish(missing=m), self._report)
         self._families = FamilyPane(self.session, self._output.publish)
         self._errands = Latest(lambda errand: errand(), "motifdesk-loader")
+        self._autosave = Autosave(self.session, self._output.publish, self._report, autosave)
+        self._compare = ComparePane(self.session, self._output.publish, self._report, lambda: self.viewer.shown)
         self._parts = self._make_parts()
         self._numbers = itertools.count(1)
         self._map_state = "waiting"
@@ -106,6 +125,10 @@ class Desk(Commands, ipywidgets.VBox):
         self._output.publish(export=export.describe_export(self.session), mapbar=self.map.bar())
         self._input.on_msg(self._on_message)
         self._unsubscribe = self.session.observe(self._on_change)
+        self._begin_life()
+        self._autosave.compare_versions()
+        if resume:
+            self._autosave.resume_if_any()
         self._measure.put(None)
         self._outlook.ask(self.session.state)
         self._net.ask(self.session.state)
@@ -119,7 +142,13 @@ class Desk(Commands, ipywidgets.VBox):
         """Parts that add messages of their own, and hear of changes, of rest and of the end."""
         self._path = PathPane(self.session, self.map, self._output.publish, self._report)
         self._opening = Opening(self.session, self._output, self._report, self._settle_hands)
-        return (ManifoldPane(self.session, self._output.publish), self._path, self._opening)
+        return (
+            self._autosave,
+            self._compare,
+            ManifoldPane(self.session, self._output.publish),
+            self._path,
+            self._opening,
+        )
 
     def _frame(self) -> ipywidgets.Box:
         def panel(kind: str) -> Panel:
@@ -133,14 +162,25 @@ class Desk(Commands, ipywidgets.VBox):
 
         self._panels = [
             panel(k)
-            for k in ("header", "view", "mapbar", "families", "handles", "readouts", "history", "export", "messages")
+            for k in (
+                "header",
+                "view",
+                "mapbar",
+                "compare",
+                "families",
+                "handles",
+                "readouts",
+                "history",
+                "export",
+                "messages",
+            )
         ]
-        header, view, mapbar, families, handles, readouts, history, export_panel, messages = self._panels
+        header, view, mapbar, compare, families, handles, readouts, history, export_panel, messages = self._panels
         structure = box([view, box([self.viewer.widget], "md-stage")], "md-pane", "md-pane-view")
         chart = box([mapbar, box([self.map.figure], "md-chart")], "md-pane", "md-pane-map")
         strip = box([readouts, history, export_panel], "md-strip")
         self._frame_box = box(
-            [header, structure, chart, box([families, handles], "md-side"), strip, messages], "md-frame"
+            [header, structure, chart, compare, box([families, handles], "md-side"), strip, messages], "md-frame"
         )
         return self._frame_box
 
@@ -334,6 +374,7 @@ class Desk(Commands, ipywidgets.VBox):
             return
         self._closed = True
         self._unsubscribe()
+        self._end_life()
         self._hands.cancel()
         for worker in (*self._parts, *self._workers()[1:], self._errands):
             worker.close()

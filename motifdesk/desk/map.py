@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,7 @@ _SOURCES = {
     "qm9": "QM9 molecules",
     "kitaev": "iridates",
 }
+_TRAIL = 400  # steps of the trail
 # Distinct on light and dark pages and to the commoner colour-blindnesses (Okabe-Ito, softened)
 _COLOURS = ["#5B8DB8", "#E2A13C", "#5FA777", "#C56A9C", "#8C7CC3", "#C8694B", "#7FB8C9", "#9A9A9A"]
 
@@ -179,7 +181,8 @@ class MapPane:
         """Where the design landed (re-encoded), where the probe asked it to go, and the way it came."""
         latent = state.latent
         trail: list[list[float]] = []
-        for node in history.path():
+        # of a long way the last part: every edit sends it
+        for node in reversed(list(islice(history.upward(), _TRAIL))):
             xy = node.state.latent.xy
             if xy is not None and (not trail or trail[-1] != list(xy)):
                 trail.append([float(xy[0]), float(xy[1])])

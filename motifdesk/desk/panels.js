@@ -8,7 +8,7 @@ const PANELS = {
     const status = element("span", { class: "md-status", role: "status", "aria-live": "polite" });
     const undo = button("↶ Undo", "Undo", () => link.send({ op: "undo" }), { class: "md-button md-undo" });
     const redo = button("↷ Redo", "Redo", () => link.send({ op: "redo" }), { class: "md-button md-redo" });
-    el.append(element("span", { class: "md-brand", "aria-hidden": "true" }, "◆"), title, facts, status, element("span", { class: "md-grow" }), openButton(el, link, signal), undo, redo, helpButton(link));
+    el.append(element("span", { class: "md-brand", "aria-hidden": "true" }, "◆"), title, facts, status, element("span", { class: "md-grow" }), openButton(el, link, signal), undo, redo, helpButton(link), lifeBanner(el, link, signal));
     link.on("header", (h) => {
       title.textContent = h.formula ?? "";
       facts.textContent = facts.title = h.facts ?? "";
@@ -62,20 +62,8 @@ const PANELS = {
   handles: handlesPanel,
   readouts: readoutsPanel,
 
-  history(el, link, signal) {
-    const list = element("ol", { class: "md-steps-list", "aria-label": "Steps of the design; choose one to go to it" });
-    el.append(element("div", { class: "md-bar" }, element("h3", {}, "History")), element("div", { class: "md-scroll" }, list));
-    link.on("history", (h) => {
-      list.replaceChildren(...(h.nodes ?? []).map((n) => {
-        const b = element("button", { type: "button", class: "md-step", "aria-current": n.current ? "step" : null, title: `Go to: ${n.name}`, onclick: () => link.send({ op: "goto", node: n.id }) }, element("span", { class: "md-dot", "aria-hidden": "true" }), element("span", { class: "md-step-name" }, n.short ?? n.name));
-        b.setAttribute("aria-label", `Go to: ${n.name}`);
-        b.style.setProperty("--md-depth", n.depth);
-        b.classList.toggle("md-off-path", !n.on_path);
-        return element("li", {}, b);
-      }));
-      list.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
-    }, signal);
-  },
+  history: historyPanel,
+  compare: comparePanel,
 
   export(el, link, signal) {
     const name = element("input", { type: "text", class: "md-text", "aria-label": "File name", "data-lm-suppress-shortcuts": "true", spellcheck: "false" });

@@ -19,6 +19,9 @@ class Part:
         """Name of a message of the page -> what it does (may raise MotifDeskError: it becomes a message)."""
         return {}
 
+    def heard(self, message: Mapping[str, Any]) -> None:
+        """The page says something, whoever answers it. Quick."""
+
     def changed(self, change: Change) -> None:
         """The session's state was replaced (see :class:`motifdesk.session.Change`). Quick: drags wait for it."""
 

@@ -366,30 +366,60 @@ class StagePane {
 
   dispose() {
     this.detach();
-    // the widget's comm is gone: nglview must not report to Python, nor NGL's own loop draw into a lost context
+    // the widget's comm is gone: nglview must not report to Python
     this.view.touch = this.view.model.save_changes = () => {};
+    this.letGo();
+  }
+
+  // The WebGL context is given back at once: browsers allow about 16. NGL's own loop must not draw into a lost one.
+  letGo() {
     const { viewer } = this.stage;
     viewer.animate = viewer.render = viewer.requestRender = () => {};
     try { this.stage.dispose(); } catch { /* the view may have gone first */ }
-    // browsers allow about 16 WebGL contexts: give this one back at once
     try { viewer.renderer.forceContextLoss(); } catch { /* already lost */ }
   }
+
+  // Another view of this desk has taken over: this one, if it is still on the page, becomes a picture of what it showed.
+  retire() {
+    this.detach();
+    this.view.touch = () => {};
+    this.view.motifdeskRetired = true;
+    const host = this.view.el;
+    if (host.isConnected) {
+      const still = element("img", { class: "md-still", alt: "What this view of the desk showed last" });
+      try { this.stage.viewer.render(); still.src = this.stage.viewer.renderer.domElement.toDataURL(); } catch { /* a lost context has no picture */ }
+      host.replaceChildren(still, element("p", { class: "md-still-note", role: "status" }, "Shown in another place now. Run this cell again to have the desk here."));
+    }
+    this.letGo();
+  }
 }
+
+const stageReady = (view) => Boolean(view.stage?.viewer) && !view.motifdeskRetired;
 
 async function attachStage(link) {
   const { signal } = link.controller;
   const model = await modelOf(link.manager, link.get("viewer_id"), signal);
   while (!signal.aborted) {
-    const view = await liveView(model, (v) => v.stage?.viewer, signal);
+    const view = await liveView(model, stageReady, signal);
     if (!view) return;
     if (link.pane?.view !== view) {
       // the only code handed to nglview is this constant: there is no other door to its NGL namespace
       view.executeCode("this.__NGL = NGL");
       while (!view.__NGL && !signal.aborted) await pause(20);
-      link.pane?.detach();
+      link.pane?.retire();
       link.pane = new StagePane(link, view, view.__NGL);
       globalThis.motifdesk.latest = link;
     }
-    while (view.el.isConnected && !signal.aborted) await pause(300); // displayed anew (cell re-run, page moved): adopt the new view
+    // displayed anew (cell re-run, page moved, shown twice): adopt the newest view; a view that was taken off the page lets go
+    for (let k = 0; !signal.aborted; k++) {
+      await pause(300);
+      if (!view.el.isConnected && !(await stillListed(model, view))) {
+        link.pane?.retire();
+        link.pane = null;
+        break;
+      }
+      const newest = await newestView(model, stageReady);
+      if (newest && newest !== view) break;
+    }
   }
 }

@@ -43,10 +43,14 @@ class Node:
 
 @dataclass(frozen=True)
 class History:
-    """Tree of nodes with the current one; node 0 is the structure as opened. Iterates in order of creation."""
+    """Tree of nodes with the current one; node 0 is the structure as opened. Iterates in order of creation.
+
+    ``names``: node -> what the designer called it (a branch is called by its last step); no step of the history.
+    """
 
     nodes: Mapping[int, Node]
     current: int = 0
+    names: Mapping[int, str] = field(default_factory=frozen_mapping)
 
     @staticmethod
     def start(edit: Edit, state: State) -> History:
@@ -72,7 +76,8 @@ class History:
     @property
     def next_id(self) -> int:
         """Identifier of the next node to be added."""
-        return next(reversed(self.nodes)) + 1 if self.nodes else 0  # nodes stand in the order of creation
+        # nodes stand in the order of creation; mypy takes a mapping's reverse for its values
+        return next(reversed(self.nodes)) + 1 if self.nodes else 0  # type: ignore[operator]
 
     @property
     def can_undo(self) -> bool:
@@ -84,14 +89,16 @@ class History:
         """Whether the current node has a child to go forward to."""
         return self.nodes[self.current].forward is not None
 
+    def upward(self, node: int | None = None) -> Iterator[Node]:
+        """Nodes from ``node`` (default: the current one) to the root, as far as they are asked for."""
+        step: int | None = self.current if node is None else self[node].id
+        while step is not None:
+            yield self.nodes[step]
+            step = self.nodes[step].parent
+
     def path(self, node: int | None = None) -> tuple[Node, ...]:
         """Nodes from the root to ``node`` (default: the current one)."""
-        step: int | None = self.current if node is None else self[node].id
-        found: list[Node] = []
-        while step is not None:
-            found.append(self.nodes[step])
-            step = self.nodes[step].parent
-        return tuple(reversed(found))
+        return tuple(reversed(list(self.upward(node))))
 
     def leaves(self) -> tuple[Node, ...]:
         """Ends of the branches, oldest first."""
@@ -118,7 +125,7 @@ class History:
         if node.parent is not None:
             parent = nodes[node.parent]
             nodes[parent.id] = replace(parent, children=(*parent.children, node.id), forward=node.id)
-        return History(MappingProxyType(nodes), node.id)
+        return replace(self, nodes=MappingProxyType(nodes), current=node.id)
 
     def moved(self, node: int) -> History:
         """With ``node`` current; going back along the path remembers the way forward."""
@@ -127,10 +134,15 @@ class History:
         for above, below in zip(path, path[1:], strict=False):
             if nodes[above.id].forward != below.id:
                 nodes[above.id] = replace(nodes[above.id], forward=below.id)
-        return History(MappingProxyType(nodes), node)
+        return replace(self, nodes=MappingProxyType(nodes), current=node)
 
     def with_state(self, node: int, state: State) -> History:
         """With the state of ``node`` replaced (a changed selection, a located latent; never another structure)."""
         nodes = dict(self.nodes)
         nodes[node] = replace(nodes[node], state=state)
-        return History(MappingProxyType(nodes), self.current)
+        return replace(self, nodes=MappingProxyType(nodes))
+
+    def named(self, node: int, name: str) -> History:
+        """With ``node`` called ``name``; an empty name takes it away."""
+        names = {**self.names, self[node].id: name}
+        return replace(self, names=frozen_mapping({k: v for k, v in names.items() if v}))

@@ -80,4 +80,3 @@ class Warm:
                     cold.append(woken)
         for one in cold:
             one.release()
-

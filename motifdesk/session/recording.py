@@ -7,9 +7,10 @@ The file is readable without MotifDesk and is never executed. Loading trusts the
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -112,7 +113,7 @@ def _latent_from_json(data: Mapping[str, Any]) -> Latent:
     )
 
 
-def _node_to_json(node: Node) -> dict[str, Any]:
+def _node_to_json(node: Node, title: str | None) -> dict[str, Any]:
     state, edit = node.state, node.edit
     return {
         "id": node.id,
@@ -139,11 +140,17 @@ def _node_to_json(node: Node) -> dict[str, Any]:
         "notes": list(state.notes),
         "latent": _latent_to_json(state.latent),
         "arrays": arrays_to_json(state.arrays),
+        **({} if title is None else {"title": title}),
     }
 
 
 def to_json(name: str, identity: str, history: History) -> dict[str, Any]:
     """The whole session as JSON types."""
+    nodes = [_node_to_json(node, history.names.get(node.id)) for node in history]
+    return {**_head(name, identity, history), "nodes": nodes}
+
+
+def _head(name: str, identity: str, history: History) -> dict[str, Any]:
     first = history[0].state
     return {
         "format": FORMAT,
@@ -154,8 +161,20 @@ def to_json(name: str, identity: str, history: History) -> dict[str, Any]:
         "versions": dict(base_versions()),
         "current": history.current,
         "source": plain_dict(first.structure),
-        "nodes": [_node_to_json(node) for node in history],
     }
+
+
+def text_of(name: str, identity: str, history: History) -> Iterator[bytes]:
+    """The session's file in pieces, a node at a time: ten thousand steps are neither held twice in memory nor written
+    in one breath that other threads would have to wait for."""
+    yield _dumped(_head(name, identity, history))[:-1] + b', "nodes": ['
+    for k, node in enumerate(history):
+        yield (b",\n" if k else b"\n") + _dumped(_node_to_json(node, history.names.get(node.id)))
+    yield b"\n]}\n"
+
+
+def _dumped(data: Mapping[str, Any]) -> bytes:
+    return json.dumps(data, allow_nan=False, ensure_ascii=False).encode("utf-8")
 
 
 def _template(edit: Edit, parent: State, arrays: AtomArrays) -> Any:
@@ -267,7 +286,8 @@ def from_json(data: Any, where: str) -> tuple[str, str, History]:
         for node in nodes.values():
             if node.forward is not None and node.forward not in node.children:
                 raise ValueError(f"node {node.id} leads to {node.forward!r}")
-        history = History(frozen_mapping(nodes), int(data["current"]))
+        names = {int(n["id"]): clean_name(n["title"]) for n in data["nodes"] if n.get("title")}
+        history = History(frozen_mapping(nodes), int(data["current"]), frozen_mapping(names))
         history[history.current]
         return str(data["name"]), str(data["id"]), history
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
@@ -275,29 +295,36 @@ def from_json(data: Any, where: str) -> tuple[str, str, History]:
         raise SessionError(f"the session is damaged ({said})", where=where, remedy=_REMEDY) from None
 
 
-def write_json(data: Mapping[str, Any], path: str | os.PathLike[str], overwrite: bool) -> Path:
+def clean_name(name: Any) -> str:
+    """What a step may be called: one line of at most 80 characters; "" for none."""
+    return " ".join(str(name).split())[:80]
+
+
+def write_session(
+    name: str, identity: str, history: History, path: str | os.PathLike[str], overwrite: bool = False
+) -> Path:
     """Write atomically. An existing file is replaced only when it holds the same session, or with ``overwrite``."""
     path = Path(path)
-    if path.exists() and not overwrite and not _holds(path, str(data["id"])):
+    if path.exists() and not overwrite and not holds(path, identity):
         raise SessionError(
             "the file exists and is not this session", where=path, remedy="choose another name, or overwrite=True"
         )
     try:
-        text = json.dumps(data, allow_nan=False, ensure_ascii=False)
+        replace_file(path, text_of(name, identity, history))
     except (TypeError, ValueError) as error:
         raise SessionError(f"the session cannot be written as JSON ({error})", where=path) from None
-    try:
-        replace_file(path, text.encode("utf-8"))
     except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise SessionError(
             f"cannot be written ({error.strerror})",
             where=path,
-            remedy="choose a folder that exists and may be written to",
+            remedy="make room on the disk" if full else "choose a folder that exists and may be written to",
         ) from None
     return path
 
 
-def _holds(path: Path, identity: str) -> bool:
+def holds(path: Path, identity: str) -> bool:
+    """Whether the file says that it is this session."""
     try:
         with path.open(encoding="utf-8") as stream:
             head = stream.read(400)

@@ -67,6 +67,21 @@ def deviation(a: AtomArrays, b: AtomArrays) -> float | None:
     return worst if a.cell is None else max(worst, float(np.abs(a.cell - b.cell).max()))
 
 
+def other_versions(history: History, services: Services) -> Mapping[str, tuple[str, str]]:
+    """Name -> (then, now) of every version behind a step that is another one now; the newest step counts."""
+    found: dict[str, tuple[str, str]] = {}
+    seen: set[int] = set()
+    for node in history:
+        if id(node.edit.versions) in seen:
+            continue
+        seen.add(id(node.edit.versions))
+        now = services.versions(node.edit.kind)
+        for name, then in node.edit.versions.items():
+            if name in now and now[name] != then:
+                found[name] = (then, now[name])
+    return frozen_mapping(found)
+
+
 def again(node: Node, origin: State, services: Services) -> Draft:
     """The draft of one edit computed from its parameters."""
     return WORKERS[node.edit.kind].replay(services, origin, node.edit.parameters, node.edit.seed)
@@ -127,4 +142,4 @@ def replay(history: History, services: Services) -> tuple[History, Mapping[int, 
             version=0,
         )
         nodes[node.id] = replace(node, state=state)
-    return History(frozen_mapping(nodes), history.current), frozen_mapping(deviations), tuple(mismatches)
+    return replace(history, nodes=frozen_mapping(nodes)), frozen_mapping(deviations), tuple(mismatches)

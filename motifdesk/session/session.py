@@ -18,8 +18,8 @@ from motifdesk.session.member import recognised
 from motifdesk.session.outlook import leads_to
 from motifdesk.session.paths import SECONDS, decomposed, images, other, write_images
 from motifdesk.session.readouts import Readouts, readouts
-from motifdesk.session.recording import from_json, read_json, to_json, write_json
-from motifdesk.session.replay import Replay, replay
+from motifdesk.session.recording import clean_name, from_json, read_json, write_session
+from motifdesk.session.replay import Replay, other_versions, replay
 from motifdesk.session.services import Services, base_versions
 from motifdesk.session.state import State, first_state, formula, frozen_mapping
 from motifdesk.structures.errors import MotifDeskError
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from motifdesk.codec.missing import Proposal
     from motifdesk.motifs import Decomposition, Mode
     from motifdesk.session.crystal import CrystalHandle
+    from motifdesk.session.keeping import Keeper
     from motifdesk.structures.symmetry import SpaceGroup
 
 
@@ -46,6 +47,9 @@ class Session(LatentPaths, Engine):
     Picking (``select``) is not a step of the history: undo takes back changes of the design, not clicks. Each node
     remembers the pick it was left with, so that undo brings back amplitudes *and* the motif they belong to.
     """
+
+    keeper: Keeper | None = None
+    """What saves this session by itself, once a desk has asked for it (:func:`motifdesk.session.keeping.keeper_of`)."""
 
     def __init__(self, structure: Any, *, codec: Any = "lazy", atlas: Any = "lazy", name: str | None = None) -> None:
         from motifdesk.structures import read
@@ -226,6 +230,28 @@ class Session(LatentPaths, Engine):
         """How two nodes of the history differ: edits on either side of their common ancestor, displacements, cells."""
         return compare(self._history, a, b)
 
+    def name_step(self, node: int, name: str) -> None:
+        """Call a step of the history ``name`` (one line, 80 characters; "" takes the name away). A branch is called by
+        its last step. Recorded with the session and with what is exported; no step of the history."""
+        with self._lock:
+            self._history = self._history.named(node, clean_name(name))
+            self._replace(self._state, "name")
+        self._deliver()
+
+    def adopt(self, other: Session) -> State:
+        """Go on as ``other``: its history, name and identity in place of this session's own, which is let go.
+
+        Observers stay and are told ("adopt"). What is open of a gesture ends.
+        """
+        history = other.history
+        with self._edit_lock, self._lock:
+            self._end("another session took its place")
+            self._history, self.name, self.identity = history, other.name, other.identity
+            self._warm.keep(self.committed.reference)
+            self._replace(self.committed, "adopt")
+        self._deliver()
+        return self._state
+
     # ------------------------------------------------------------------------------------------------ files
 
     def provenance(self) -> dict[str, Any]:
@@ -246,8 +272,10 @@ class Session(LatentPaths, Engine):
         # one entry a step: writers give each its own comment line
         for k, node in enumerate(history.path()):
             edit = node.edit
+            called = history.names.get(node.id)
             about[f"step {k}"] = {
                 "name": edit.name.replace("Å", "A"),
+                **({} if called is None else {"called": called}),
                 "kind": edit.kind,
                 "parameters": _short(edit.parameters),
                 "seed": edit.seed,
@@ -275,7 +303,7 @@ class Session(LatentPaths, Engine):
         """Write the whole history as JSON, atomically; a file of another session is replaced only with
         ``overwrite``."""
         history = self._history
-        return write_json(to_json(self.name, self.identity, history), path, overwrite)
+        return write_session(self.name, self.identity, history, path, overwrite)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, codec: Any = "lazy", atlas: Any = "lazy") -> Session:
@@ -290,6 +318,12 @@ class Session(LatentPaths, Engine):
         session.identity = identity
         session._setup(name, history)
         return session
+
+    @property
+    def other_versions(self) -> Mapping[str, tuple[str, str]]:
+        """What made the steps of this session and is of another version now: name -> (then, now). Empty for a session
+        of this kernel."""
+        return other_versions(self._history, self.services)
 
     def replay(self) -> Replay:
         """Do every edit again from the source and the recipe, in a fresh session, and compare with what is stored

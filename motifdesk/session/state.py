@@ -302,7 +302,8 @@ class State:
 class Change:
     """What an observer is told: the state before, the state now, and the edit when one was committed.
 
-    ``action``: "edit", "preview", "cancel", "select", "undo", "redo", "goto" or "locate".
+    ``action``: "edit", "preview", "cancel", "select", "undo", "redo", "goto", "locate", "name" (a step was given a
+    name) or "adopt" (another session took the place of this one).
     """
 
     previous: State

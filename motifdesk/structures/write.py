@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -100,12 +100,13 @@ def write(
     return target
 
 
-def replace_file(target: Path, content: bytes) -> None:
-    """Temporary file beside the target, then one rename: a reader sees the old file or the new one."""
+def replace_file(target: Path, content: bytes | Iterable[bytes]) -> None:
+    """Temporary file beside the target, then one rename: a reader sees the old file or the new one. ``content``: the
+    bytes, or pieces of them."""
     handle, temporary = tempfile.mkstemp(prefix=".motifdesk-", suffix=".tmp", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
+            stream.writelines([content] if isinstance(content, bytes) else content)
             stream.flush()
             os.fsync(stream.fileno())
         mask = os.umask(0)
