@@ -65,6 +65,7 @@ class Autosave(Part):
         self._cost = 0.0
         self._told = ""
         self._lock = threading.RLock()
+        self.closed = False
         self._looked = False
         self._to_look = False
         self._loop = Latest(self._work, "motifdesk-autosave")
@@ -108,6 +109,7 @@ class Autosave(Part):
         """Write what is not written yet; end the thread."""
         self._loop.close()
         self.flush()
+        self.closed = True
 
     # ------------------------------------------------------------------------------------------------ what it does
 
@@ -227,7 +229,7 @@ def _words(kept: Kept) -> str:
 def _at_exit(reference: weakref.ref[Autosave]) -> None:
     """The kernel ends: what is not written yet is written."""
     found = reference()
-    if found is not None:
+    if found is not None and not found.closed:
         found.flush()
 
 

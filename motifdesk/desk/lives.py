@@ -31,6 +31,7 @@ class Lives:
     _compare: ComparePane
     _callbacks: list[Callable[[], None]]
     _cell: str | None
+    _run: int
     _shown_by: set[str | None]
 
     if TYPE_CHECKING:
@@ -111,6 +112,13 @@ def running_cell() -> str | None:
         return None
 
 
+def run_number() -> int:
+    """Which execution of the kernel this is."""
+    from IPython import get_ipython
+
+    return int(getattr(get_ipython(), "execution_count", 0))
+
+
 def notebook_name() -> str | None:
     """The stem of the notebook that this kernel runs, as far as its server says (Jupyter, VS Code); else None."""
     path = os.environ.get("JPY_SESSION_NAME")
@@ -139,14 +147,8 @@ def a_page_is_there() -> bool:
 def make_room(desk: Any) -> None:
     """A desk from an earlier run of the same cell, shown nowhere else, is closed: its page is gone, and widgets,
     threads and map would stay for good. Its session lives on (and is saved)."""
-    cell = desk._cell
+    cell, run = desk._cell, run_number()
     if cell is None:
-        return
-    try:
-        from IPython import get_ipython
-
-        run = get_ipython().execution_count
-    except AttributeError:
         return
     desk._run = run
     stay = []

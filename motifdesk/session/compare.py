@@ -11,7 +11,7 @@ from motifdesk.session.state import State
 from motifdesk.structures.arrays import AtomArrays
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """Two nodes side by side.
 
@@ -30,6 +30,9 @@ class Comparison:
     largest: float | None
     volume_ratio: float | None
     reason: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<Comparison {self}>"
 
     def __str__(self) -> str:
         def names(edits: tuple[Edit, ...]) -> str:
