@@ -26,8 +26,8 @@ from motifdesk.desk.finds import Finds
 from motifdesk.desk.handles import Hands, describe_handles
 from motifdesk.desk.history import describe_history, describe_travel
 from motifdesk.desk.latentpath import PathPane
-from motifdesk.desk.manifold import ManifoldPane
 from motifdesk.desk.lives import Lives
+from motifdesk.desk.manifold import ManifoldPane
 from motifdesk.desk.map import MapPane
 from motifdesk.desk.missing import MissingPane
 from motifdesk.desk.motifgraph import NetPane
