@@ -170,7 +170,7 @@ def text_of(name: str, identity: str, history: History) -> Iterator[bytes]:
     yield _dumped(_head(name, identity, history))[:-1] + b', "nodes": ['
     for k, node in enumerate(history):
         yield (b",\n" if k else b"\n") + _dumped(_node_to_json(node, history.names.get(node.id)))
-    yield b"\n]}\n"
+    yield b"\n]}"
 
 
 def _dumped(data: Mapping[str, Any]) -> bytes:
