@@ -68,7 +68,8 @@ function comparePanel(el, link, signal) {
     open = true;
   };
   link.on("compare", show, signal);
-  const themed = new MutationObserver(() => camera.changed());
+  // the page's colours follow the attribute a moment later
+  const themed = new MutationObserver(() => { for (const wait of [0, 400, 1500]) setTimeout(() => camera.changed(), wait); });
   themed.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name"] });
   signal.addEventListener("abort", () => themed.disconnect());
   el.report = () => ({ open, rotation: camera.rotation, a: sides[0].drawing.painted, b: sides[1].drawing.painted });

@@ -184,8 +184,11 @@ class FlatDrawing {
     g.closePath(); g.fill();
   }
 
+  // As #rrggbb, whatever the theme writes: a canvas reads every CSS colour and gives it back so.
   pageColour() {
-    const text = getComputedStyle(this.canvas).getPropertyValue("--md-flat-page").trim();
-    return /^#[0-9a-f]{6}$/i.test(text) ? text : document.body.getAttribute("data-jp-theme-light") === "false" ? "#111111" : "#ffffff";
+    const g = this.canvas.getContext("2d");
+    g.fillStyle = document.body.getAttribute("data-jp-theme-light") === "false" ? "#111111" : "#ffffff";
+    g.fillStyle = getComputedStyle(this.canvas).getPropertyValue("--md-flat-page").trim();
+    return /^#[0-9a-f]{6}$/.test(g.fillStyle) ? g.fillStyle : "#ffffff";
   }
 }

@@ -23,6 +23,7 @@ const KEYS = [
   ]],
   ["Map", [["← → ↑ ↓", "move the probe; with Shift: ten times as far"], ["Enter", "let go: one step of the history"], ["Escape", "cancel the drag"]]],
   ["Sliders", [["← →", "a small step; a rest makes it one step of the history"], ["Page Up, Page Down", "a large step"], ["Escape", "cancel"]]],
+  ["History", [["Enter", "go to the step"], ["F2", "name the step"], ["Escape", "close the comparison"]]],
   ["Choices and lists", [["← → ↑ ↓", "the next choice"], ["Enter", "choose"]]],
 ];
 
