@@ -145,7 +145,7 @@ def _compounds(note: str) -> bool:
     """Whether what a candidate competes with ("against A + B") holds a compound."""
     from pymatgen.core import Composition
 
-    return any(len(Composition(p)) > 1 for p in note.rpartition("against ")[2].split(" + "))
+    return any(len(Composition(p)) > 1 for p in note.rpartition("against ")[2].partition(";")[0].split(" + "))
 
 
 def _warm(seed: int) -> None:

@@ -30,6 +30,8 @@ from pymatgen.core import Composition
 
 from benchmarks.judging import smact_valid
 from motifdesk.structures import AtomArrays, corpus, from_arrays
+from motifdesk.structures.errors import MotifDeskError
+from motifdesk.structures.symmetry import equivalent_sites
 
 STRUCTURE_CUTOFF, COMPOSITION_CUTOFF = 0.4, 10.0
 Fingerprints = tuple[np.ndarray, np.ndarray]
@@ -76,7 +78,9 @@ def fingerprints(arrays: AtomArrays) -> Fingerprints | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            found = np.mean([sites.featurize(structure, k) for k in range(len(structure))], axis=0)
+            # sites that symmetry makes alike have one fingerprint: computed once, counted as often as they are there
+            kinds, times = np.unique(_alike(arrays), return_counts=True)
+            found = np.average([sites.featurize(structure, int(k)) for k in kinds], axis=0, weights=times)
             mean, std = _scaler()
             composition = (np.array(elements.featurize(structure.composition), dtype=float) - mean) / std
         except Exception:  # CrystalNN raises several kinds on crystals that are none
@@ -84,6 +88,14 @@ def fingerprints(arrays: AtomArrays) -> Fingerprints | None:
     if not (np.isfinite(found).all() and np.isfinite(composition).all()):
         return None
     return found, composition
+
+
+def _alike(arrays: AtomArrays) -> np.ndarray:
+    """int [N]: the first site that is equivalent to each one, within 0.001 Angstrom."""
+    try:
+        return equivalent_sites(arrays, 0.001)
+    except MotifDeskError:  # no symmetry found: every site is its own
+        return np.arange(len(arrays))
 
 
 _REMEMBERED: dict[int, tuple[AtomArrays, Fingerprints | None]] = {}
