@@ -119,14 +119,13 @@ class AnalogueGenerator(Generator):
     def propose(self, index: int) -> tuple[Any, dict[str, Any]]:
         """Each candidate has `draws` targets of its own and takes the best of them."""
         rows = self._order[index * self._each : (index + 1) * self._each].tolist()
-        observed = self._table["observed"]
-        rows.sort(key=lambda k: (not self._sound(k), -int(observed[k])))
+        rows.sort(key=lambda k: -int(self._table["observed"][k]))
         if not self._wanted:
-            return self._made(rows[0])
+            return self._made(next((k for k in rows if self._sound(k)), rows[0]))
         from ..checks.wishes import the_codec
 
         codec, best = the_codec(), (np.inf, rows[0])
-        for k in rows:
+        for k in [k for k in rows if self._sound(k)] or rows:
             values = codec.predict(codec.encode([self._made(k)[0]], symmetry=False))
             miss = sum(
                 max(lo - float(values[n][0]), float(values[n][0]) - hi, 0.0) for n, (lo, hi) in self._wanted.items()
