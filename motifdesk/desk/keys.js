@@ -4,7 +4,7 @@
 const TYPING = "input:not([type=range]):not([type=checkbox]):not([type=file]):not([type=button]), textarea, select, [contenteditable=true]";
 const NATIVE = new Set(["a", "c", "v", "x", "z", "y", "arrowleft", "arrowright", "arrowup", "arrowdown", "home", "end", "backspace", "delete", "enter"]);
 const OURS = new Set(["z", "y", "c", "v"]);
-const QUIET = "data-lm-suppress-shortcuts"; // JupyterLab looks for it from the target upwards
+const QUIET = "data-lm-suppress-shortcuts"; // on the node with the focus: there JupyterLab's selectors match first
 const ROTATE_PX = 24;
 const STAGE_KEYS_SPOKEN = "Arrow keys turn it, plus and minus zoom, N and P pick the next and the previous motif, question mark lists all keys.";
 const PANES = [".md-header", ".md-pane-view", ".md-pane-map", ".md-side", ".md-readouts", ".md-history", ".md-export", ".md-messages"];
@@ -34,7 +34,7 @@ const labOwns = (event, typing) => {
 
 // Whether JupyterLab hears of this event is settled before its own listener runs.
 function arbitrate(event, frame, typing) {
-  if (!labOwns(event, typing)) return frame.setAttribute(QUIET, "true");
+  if (!labOwns(event, typing)) return event.target.setAttribute(QUIET, "true");
   const muted = [];
   for (let node = event.target; node && node !== frame.parentElement; node = node.parentElement) if (node.hasAttribute?.(QUIET)) muted.push(node);
   for (const node of muted) node.removeAttribute(QUIET);
@@ -113,8 +113,15 @@ function stageKeys(pane, box) {
 
   // a pick that was asked for counts until the answer is here: keys come faster
   let asked = {};
-  link.on("highlight", () => { asked = {}; }, pane.signal);
+  let patience = null;
+  const answered = () => { clearTimeout(patience); asked = {}; };
+  link.on("highlight", (h) => {
+    const site = pane.scene?.site[h?.atoms?.[0]];
+    if (asked.kind === "none" ? (h?.picked ?? null) === null : asked.site === undefined ? h?.picked === asked.motif : site === asked.site) answered();
+  }, pane.signal);
   const pick = (message) => {
+    clearTimeout(patience);
+    patience = setTimeout(answered, 2000); // a pick that changes nothing has no answer
     asked = message;
     link.send({ op: "pick", shift: false, ...message });
   };

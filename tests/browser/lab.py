@@ -117,6 +117,14 @@ HOMES = {
 }
 
 
+def settled(problems: Callable[[], list[Any]], what: str, timeout: float = 8.0) -> None:
+    """Assert that `problems` comes to be empty; it may not be while the page is being drawn anew."""
+    end = time.monotonic() + timeout
+    while found := problems():
+        assert time.monotonic() < end, f"{what}: {found}"
+        time.sleep(0.3)
+
+
 @contextmanager
 def jupyter(folder: Path, home: str = "lab", theme: str = "light") -> Iterator[str]:
     """A server of `home` on `folder`; gives the base URL with the token's value as ``url|token``."""
