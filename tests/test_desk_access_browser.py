@@ -227,9 +227,16 @@ def test_every_control_has_a_name_and_every_text_a_contrast_in_both_themes(lab, 
         browser.settled(lambda: problems(lab), f"{said} in {name}")
         shot(lab, f"{name[-5:].strip()}-{said.replace(' ', '')}")
     lab.page.locator("[aria-label='What is read out'] button").first.click()
-    for group in lab.page.locator(".md-handles details:not([open]) > summary").all():
-        group.click()
+    closed = lab.page.locator(".md-handles details:not([open]) > summary")
+    for _ in range(closed.count()):
+        closed.first.click()
     browser.settled(lambda: problems(lab), f"all handles in {name}")
+    lab.page.locator(".md-compare-open").click()
+    lab.page.locator(".md-compare.md-open").wait_for()
+    browser.settled(lambda: problems(lab), f"two steps side by side in {name}")
+    shot(lab, f"{name[-5:].strip()}-compare")
+    lab.page.locator(".md-compare-open").click()
+    lab.page.locator(".md-compare.md-open").wait_for(state="detached")
     lab.page.locator("[aria-label='What this column shows'] button[data-value=families]").click()
     lab.page.locator(".md-family-card").first.wait_for()
     browser.settled(lambda: problems(lab), f"families in {name}")

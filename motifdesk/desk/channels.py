@@ -42,7 +42,7 @@ _MODULES = (
     "keys.js",
     "bridge.js",
 )
-_STYLES = ("desk.css", "families.css", "mappath.css", "home.css", "life.css")
+_STYLES = ("desk.css", "families.css", "mappath.css", "life.css", "home.css")
 _SMALL = """export default {
   async render(context) {
     while (!globalThis.motifdesk?.render) await new Promise((r) => setTimeout(r, 30));

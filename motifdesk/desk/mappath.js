@@ -143,6 +143,7 @@ function pathView(link, signal) {
     bar.value = p.done ?? 0;
     node.setAttribute("aria-busy", String(p.state === "decoding"));
     walk.classList.toggle("md-path-off", !ready);
+    walk.setAttribute("aria-disabled", String(!ready));
     for (const control of [slider.range, slider.number, slider.zero, play, write]) control.disabled = !ready;
     note.textContent = p.error || (ready ? p.note : p.state === "decoding" ? "" : "Choose A and B: the design, a step of its history, a known structure (the list “Known”, or a click on the map), a file.");
     note.classList.toggle("md-wrong", Boolean(p.error));

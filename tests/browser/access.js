@@ -63,7 +63,9 @@
       if (node.closest(":disabled, [aria-disabled=true], .md-brand, .md-said, .md-stale, .md-all-stale, .md-change-stale")) continue;
       const back = ground(node);
       const ink = parse(style.color);
-      ink[3] *= faint(node);
+      const seen = faint(node);
+      if (!seen) continue; // there only when its row has the pointer or the focus
+      ink[3] *= seen;
       const [a, b] = [luminance(over(ink, back)), luminance(back)].sort((x, y) => y - x);
       const ratio = (a + 0.05) / (b + 0.05);
       const size = parseFloat(style.fontSize);
