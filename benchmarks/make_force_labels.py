@@ -1,14 +1,13 @@
 """Label rattled, strained and substituted corpus crystals with CHGNet, for the distilled energies of the desk.
 
 ``python -m benchmarks.make_force_labels runs/force [--variants N] [--most-atoms 24] [--seed S]`` writes chunks
-``runs/force/SEED-VARIANT-CHUNK.npz`` one after the other; killed and started again, it goes on where it stopped. About 0.08 s a structure
-on one core. What a structure becomes depends on (corpus, id, variant, seed) alone; the development part of a corpus stays the
-development part, whatever was done to its structures.
+``runs/force/SEED-VARIANT-CHUNK.npz`` one after the other; killed and started again, it goes on where it stopped.
+About 0.08 s a structure on one core. What a structure becomes depends on (corpus, id, variant, seed) alone; the
+development part of a corpus stays the development part, whatever was done to its structures.
 
 Variants 0 and 1 keep the species, every fifth of the others exchanges one element for a partner counted in the corpora
-(:mod:`motifdesk.screening.similarity`), with the volume scaled by covalent radii. A quarter of all is moved by less than 0.02 A
-(near equilibrium), the rest by 0.02 to 0.3 A, with strains of 0.1 to 4 % and volumes of -12 to +15 %.
-"""
+(:mod:`motifdesk.screening.similarity`), with the volume scaled by covalent radii. A quarter of all is moved by less
+than 0.02 A (near equilibrium), the rest by 0.02 to 0.3 A, with strains of 0.1 to 4 % and volumes of -12 to +15 %."""
 
 from __future__ import annotations
 
@@ -89,8 +88,9 @@ def label(batch: list[tuple[str, int]], variant: int, seed: int, model: object) 
         force = np.asarray(answer["f"], dtype=np.float64)
         if np.isfinite(force).all() and np.abs(force).max() < 60.0:
             c = corpus(name)
-            rows.append((structure, float(answer["e"]), force, np.asarray(answer["s"]) * GPA, bool(c.development[index]),
-                         f"{name}/{c.ids[index]}"))  # fmt: skip
+            stress = np.asarray(answer["s"]) * GPA
+            place = f"{name}/{c.ids[index]}"
+            rows.append((structure, float(answer["e"]), force, stress, bool(c.development[index]), place))
     return {
         "natoms": np.array([len(r[0].numbers) for r in rows]),
         "numbers": np.concatenate([r[0].numbers for r in rows]).astype(np.int16),

@@ -1,4 +1,5 @@
-"""What the colours of the structure pane mean: species, kind of motif, coordination number or bond valence."""
+"""What the colours of the structure pane mean: species, kind of motif, coordination, bond valence or predicted
+force."""
 
 from __future__ import annotations
 
@@ -15,8 +16,10 @@ COLOURINGS = {
     "motif": "colour: motif orbit",
     "coordination": "colour: coordination",
     "valence": "colour: bond valence",
+    "force": "colour: predicted force",
 }
-"""Name -> words of the choice. "motif": symmetry-equivalent motifs alike; "valence": sum minus oxidation state."""
+"""Name -> words of the choice. "motif": symmetry-equivalent motifs alike; "valence": sum minus oxidation state;
+"force": on each atom, by the bundled potential."""
 
 PLAIN = "#9AA3AE"
 # P. Tol's "muted" and "bright" sets: told apart by readers with any colour vision
@@ -50,7 +53,7 @@ def paint(described: dict[str, Any], state: State, mode: str) -> list[list[str]]
 
 def signature(state: State, mode: str) -> Any:
     """Changes when the colours of ``mode`` do, for a topology that stays the same: bond valences at rest."""
-    if mode != "valence" or state.preview:
+    if mode not in ("valence", "force") or state.preview:
         return None
     return state.version
 
@@ -107,6 +110,22 @@ def _by_valence(state: State) -> tuple[dict[int, str], list[list[str]]]:
     ]
 
 
+FORCE_RANGE = 2.0
+"""eV/A at which the scale of "predicted force" is full."""
+
+
+def _by_force(state: State) -> tuple[dict[int, str], list[list[str]]]:
+    from motifdesk.session.live_energy import live_energy, load_live
+
+    load_live()
+    found = live_energy(state)
+    if found is None:
+        return {}, [["the bundled potential knows crystals of elements it was trained on", PLAIN]]
+    sizes = np.sqrt(np.square(found.forces).sum(axis=1))
+    colours = {k: _diverging(min(1.0, float(f) / FORCE_RANGE)) for k, f in enumerate(sizes)}
+    return colours, [["0", _diverging(0)], [f"{FORCE_RANGE:g} eV/Å and more", _diverging(1)]]
+
+
 def _diverging(t: float) -> str:
     """Blue, light grey, red for t = -1, 0, 1."""
     t = float(np.clip(t, -1.0, 1.0))
@@ -116,4 +135,4 @@ def _diverging(t: float) -> str:
     return "#" + "".join(f"{round(float(c)):02X}" for c in rgb)
 
 
-_VALUES = {"motif": _by_orbit, "coordination": _by_coordination, "valence": _by_valence}
+_VALUES = {"motif": _by_orbit, "coordination": _by_coordination, "valence": _by_valence, "force": _by_force}

@@ -1,23 +1,22 @@
 """A small interatomic potential for live energies: a teacher's energies, forces and stresses at a fraction of its cost.
 
-Each atom collects its neighbours' species on spherical harmonics of degree 0, 1, 2 with learned radial functions, mixes channels, and
-makes invariants of products of two and three of what it collected (the atomic cluster expansion's idea: R. Drautz, Phys. Rev. B 99,
-014104 (2019)); a second layer does the same with what the neighbours have learned of theirs. Energies are sums over atoms, forces and
-stress exact derivatives:
+Each atom collects its neighbours' species on spherical harmonics of degree 0, 1, 2 with learned radial functions,
+mixes channels, and makes invariants of products of two and three of what it collected (the atomic cluster expansion's
+idea: R. Drautz, Phys. Rev. B 99, 014104 (2019)); a second layer does the same with what the neighbours have learned
+of theirs. Energies are sums over atoms, forces and stress exact derivatives:
 
     E = sum_i e0[z_i] + f(invariants_i),     F = -dE/dr,     sigma = (dE/d eta) / V
 
-Invariant under rotations, inversion, translations and permutations; smooth at the cutoff (two derivatives vanish). At contacts below
-0.7 of the sum of covalent radii the screened Coulomb repulsion of J. F. Ziegler, J. P. Biersack, U. Littmark (1985) is added, so that
-atoms that overlap are pushed apart wherever the teacher said nothing.
-"""
+Invariant under rotations, inversion, translations and permutations; smooth at the cutoff (two derivatives vanish). At
+contacts below 0.7 of the sum of covalent radii the screened Coulomb repulsion of J. F. Ziegler, J. P. Biersack, U.
+Littmark (1985) is added, so that atoms that overlap are pushed apart wherever the teacher said nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -35,8 +34,8 @@ _REPULSION_FROM = 0.7  # of the sum of covalent radii
 
 @dataclass(frozen=True)
 class ForceFieldConfig:
-    """``cutoff`` in Angstrom; ``sources``: channels in which species are told apart, ``channels`` after mixing; ``norm``:
-    about the root of the number of neighbours."""
+    """``cutoff`` in Angstrom; ``sources``: channels in which species are told apart, ``channels`` after mixing;
+    ``norm``: about the root of the number of neighbours."""
 
     sources: int = 8
     channels: int = 32
@@ -47,11 +46,12 @@ class ForceFieldConfig:
     elements: int = 94
 
 
-class Shells(NamedTuple):
+@dataclass(frozen=True)
+class Shells:
     """The neighbours of each atom in rows of one length M, which turns every sum over them into a matrix product.
 
-    ``index [N, M]`` the neighbours, ``vec [N, M, 3]`` the way there (Angstrom, the image applied); a row with fewer than M
-    neighbours ends in vectors longer than the cutoff, which count for nothing.
+    ``index [N, M]`` the neighbours, ``vec [N, M, 3]`` the way there (Angstrom, the image applied); a row with fewer
+    than M neighbours ends in vectors longer than the cutoff, which count for nothing.
     """
 
     index: torch.Tensor
@@ -140,7 +140,8 @@ class ForceField(nn.Module):
         """Set the gains of an untrained network so that its invariants have a spread of one on these structures."""
         _, basis, y = self.edges(shells)
         h = self.species(numbers)
-        for layer in self.layers:
+        for module in self.layers:
+            layer = cast(_Layer, module)
             found = layer.invariants(h, shells.index, basis, y)
             layer.gain.copy_(torch.stack([1.0 / part.std().clamp_min(1e-6) for part in found]))
             h = layer(h, shells.index, basis, y)

@@ -1,8 +1,8 @@
 """Train the small potential on a teacher's labels: energies, forces and stresses, by chunks of ``.npz`` files.
 
-A chunk holds ``natoms [M]``, ``numbers [sum n]``, ``positions [sum n, 3]`` (A), ``cells [M, 3, 3]`` (rows), ``energy [M]`` (eV/atom),
-``forces [sum n, 3]`` (eV/A), ``stress [M, 3, 3]`` (eV/A^3), ``development [M]`` (never trained on) and ``id [M]``.
-"""
+A chunk holds ``natoms [M]``, ``numbers [sum n]``, ``positions [sum n, 3]`` (A), ``cells [M, 3, 3]`` (rows), ``energy
+[M]`` (eV/atom), ``forces [sum n, 3]`` (eV/A), ``stress [M, 3, 3]`` (eV/A^3), ``development [M]`` (never trained on)
+and ``id [M]``."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def errors(model: ForceField, structures: Sequence[Labelled], cutoff: float, siz
 
 def train(
     model: ForceField,
-    structures: Sequence[Labelled],
+    structures: Sequence[Labelled] | Callable[[], Sequence[Labelled]],
     *,
     epochs: int,
     size: int = 32,
@@ -174,23 +174,25 @@ def train(
     state: Path | None = None,
     told: Callable[[int, float, ForceField], None] | None = None,
 ) -> ForceField:
-    """Fit ``model`` (prepared); returns the running average of its weights. ``state``: a file to go on from when killed,
-    written after each epoch. ``told(epoch, loss, average)`` hears of each epoch."""
+    """Fit ``model`` (prepared); returns the running average of its weights. ``state``: a file to go on from when
+    killed, written after each epoch. ``structures`` may be a function that is asked before each epoch (labels still
+    being made). ``told(epoch, loss, average)`` hears of each epoch."""
     average = ForceField(model.config)
     average.load_state_dict(model.state_dict())
     optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=1e-4)
-    total = epochs * (len(structures) // size + 1)
     step, first = 0, 0
     if state is not None and state.exists():
         step, first = _restore(state, model, average, optimiser)
     for epoch in range(first, epochs):
+        now = structures() if callable(structures) else structures
         rng = np.random.default_rng([seed, epoch])
-        seen = []
-        for chosen in batches(structures, size, rng):
-            share = min(1.0, step / total)
+        seen: list[float] = []
+        chosen_now = list(batches(now, size, rng))
+        for turn, chosen in enumerate(chosen_now):
+            share = (epoch + turn / len(chosen_now)) / epochs
             for group in optimiser.param_groups:
                 group["lr"] = rate * min(1.0, (step + 1) / 200) * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * share)))
-            b = batch_up([structures[k] for k in chosen], model.config.cutoff)
+            b = batch_up([now[k] for k in chosen], model.config.cutoff)
             loss = losses(answer(model, b, create_graph=True), b)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()

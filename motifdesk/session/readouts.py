@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from motifdesk.session.contacts import TOO_SHORT, contacts
+from motifdesk.session.live_energy import live_rows, load_live
 from motifdesk.session.manifold_readouts import manifold_rows
 from motifdesk.session.motif_readouts import Row, Sheet, motif_rows, shape_rows, valence_rows
 from motifdesk.session.network_readouts import cost_rows, flag_rows, neighbour_rows
@@ -128,6 +129,7 @@ def _move(sheet: Sheet, state: State, services: Services) -> None:
                 f"{found.tightest.name} {found.tightest.length:.2f} Å is {found.tightest.fraction:.2f} of the "
                 f"bond radii (below {TOO_SHORT}){more}"
             )
+    live_rows(sheet, state)
     motif_rows(sheet, state)
     flag_rows(sheet, state)
     latent = state.latent
@@ -171,6 +173,7 @@ def _release(sheet: Sheet, state: State, parent: State | None) -> None:
 
 
 def _idle(sheet: Sheet, state: State, services: Services) -> None:
+    load_live()
     latent = state.latent
     if latent.root is None or latent.stale or not services.atlas_loaded:
         return

@@ -115,8 +115,9 @@ def to_ase(arrays: AtomArrays) -> Any:
 
 
 def make_calculator(options: Mapping[str, Any]) -> Calculator:
-    """The calculator of a plan's ``[energy]`` table: "chgnet", or ``"module:Class"`` of any ASE calculator (or of a
-    function that returns one, or of a class with the protocol's methods), called with the table `arguments`.
+    """The calculator of a plan's ``[energy]`` table: "chgnet", "distilled" (the bundled fast potential), or
+    ``"module:Class"`` of any ASE calculator (or of a function that returns one, or of a class with the protocol's
+    methods), called with the table `arguments`.
 
     Naming a module runs its code: use plans of people you trust.
 
@@ -130,9 +131,13 @@ def make_calculator(options: Mapping[str, Any]) -> Calculator:
     try:
         if path == "chgnet":
             return ChgnetCalculator(**arguments)
+        if path == "distilled":
+            from .distilled import DistilledCalculator
+
+            return DistilledCalculator(**arguments)
         from ..generators.base import named
 
-        made = named(path, "[energy] calculator", '"chgnet" or "module:Class" of an ASE calculator')
+        made = named(path, "[energy] calculator", '"chgnet", "distilled" or "module:Class" of an ASE calculator')
         first = made(**arguments)
     except TypeError as error:
         raise ScreeningError(

@@ -1,0 +1,113 @@
+"""The distilled potential behind the desk's live energies, beside its teacher: errors, order, milliseconds.
+
+``motifdesk bench live-energy [--limit N] --json OUT``: N (default 60) crystals of the development part, never trained
+on, each as it is, and moved five times (as `benchmarks.make_force_labels` moves them, seeds that no training used);
+CHGNet answers anew.
+
+summary: ``energy_mae_rest_mev``, ``energy_mae_moved_mev`` (per atom), ``forces_mae_rest_mev``,
+``forces_mae_moved_mev`` (components, per A), ``stress_mae_gpa``; ``spearman``: median rank correlation of the six
+energies of one crystal with the teacher's; ``spearman_known``: of the energies of known polymorphs (same formula,
+development part); ``ms_20_atoms``: energy, forces and stress with the search for neighbours, median over development
+crystals of 18 to 20 atoms, one thread; ``ratio_to_chgnet`` the teacher's time over it, same run."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+import warnings
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    import torch
+    from scipy.stats import spearmanr
+
+    from benchmarks.make_force_labels import made
+    from motifdesk.screening.energies import make_calculator
+    from motifdesk.structures import corpus, from_arrays
+
+    warnings.filterwarnings("ignore")
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(args.seed)
+    quick, teacher = make_calculator({"calculator": "distilled"}), make_calculator({"calculator": "chgnet"})
+    model = teacher._model  # type: ignore[attr-defined]
+    c = corpus("mp_20")
+    held = np.flatnonzero(c.development & (c.natoms <= 14))
+    chosen = rng.choice(held, min(args.limit or 60, len(held)), replace=False)
+    rest: dict[str, list[float]] = defaultdict(list)
+    moved: dict[str, list[float]] = defaultdict(list)
+    ranks = []
+    for k in chosen:
+        versions = [c[int(k)], *(made("mp_20", int(k), 0, 1000 + n) for n in range(5))]
+        if quick.knows(versions[0]):  # type: ignore[attr-defined]
+            continue
+        energies: list[tuple[float, float]] = []
+        for n, arrays in enumerate(versions):
+            graph = teacher._graph(arrays)  # type: ignore[attr-defined]
+            if graph is None:
+                continue
+            true = model.predict_graph(graph, task="efs")
+            found = quick.live(arrays)  # type: ignore[attr-defined]
+            into = moved if n else rest
+            into["energy"].append(1e3 * abs(found.per_atom - float(true["e"])))
+            into["forces"].append(1e3 * float(np.abs(found.forces - true["f"]).mean()))
+            into["stress"].append(float(np.abs(found.stress * 160.21766 - true["s"]).mean()))
+            energies.append((found.per_atom, float(true["e"])))
+        if len(energies) == len(versions):
+            ranks.append(float(spearmanr(*zip(*energies, strict=True)).statistic))
+    known = _polymorphs(c, held, quick, teacher)
+    larger = np.flatnonzero(c.development & (c.natoms >= 18))
+    times, slow = [], []
+    for k in rng.choice(larger, min(12, len(larger)), replace=False):
+        arrays = c[int(k)]
+        if quick.knows(arrays):  # type: ignore[attr-defined]
+            continue
+        structure = from_arrays(arrays)
+        for _ in range(6):
+            began = time.perf_counter()
+            quick.live(arrays)  # type: ignore[attr-defined]
+            times.append(1e3 * (time.perf_counter() - began))
+        for _ in range(2):
+            began = time.perf_counter()
+            model.predict_structure(structure, task="efs")
+            slow.append(1e3 * (time.perf_counter() - began))
+    return {
+        "summary": {
+            "crystals": len(rest["energy"]),
+            "energy_mae_rest_mev": float(np.mean(rest["energy"])),
+            "energy_mae_moved_mev": float(np.mean(moved["energy"])),
+            "forces_mae_rest_mev": float(np.mean(rest["forces"])),
+            "forces_mae_moved_mev": float(np.mean(moved["forces"])),
+            "stress_mae_gpa": float(np.mean(rest["stress"] + moved["stress"])),
+            "spearman": float(np.median(ranks)),
+            "spearman_known": known,
+            "ms_20_atoms": statistics.median(times),
+            "ratio_to_chgnet": statistics.median(slow) / statistics.median(times),
+        }
+    }
+
+
+def _polymorphs(c: Any, held: np.ndarray, quick: Any, teacher: Any) -> float:
+    """Rank correlation over all held-out crystals of formulas that have two or more, energies less their formula's
+    mean."""
+    from scipy.stats import spearmanr
+
+    groups = defaultdict(list)
+    for k in held:
+        arrays = c[int(k)]
+        numbers, counts = np.unique(arrays.numbers, return_counts=True)
+        if not quick.knows(arrays):
+            groups[(tuple(numbers), tuple(counts // np.gcd.reduce(counts)))].append(arrays)
+    pairs: list[np.ndarray] = []
+    for members in groups.values():
+        if len(members) > 1:
+            both = np.array([quick.energies(members), teacher.energies(members)])
+            pairs.append(both - both.mean(axis=1, keepdims=True))
+    if not pairs:
+        return float("nan")
+    joined = np.concatenate(pairs, axis=1)
+    return float(spearmanr(joined[0], joined[1]).statistic)

@@ -1,0 +1,69 @@
+"""Energy and forces of the design while it moves, by the bundled potential.
+
+Nothing is loaded until the designer rests ("idle"): a desk that is being opened needs no torch. What the potential
+does not know (molecules, elements it has not seen) gets no row."""
+
+from __future__ import annotations
+
+import threading
+from functools import cache
+from typing import TYPE_CHECKING
+
+from motifdesk.session.motif_readouts import Row, Sheet, named
+from motifdesk.session.state import State
+from motifdesk.structures.errors import MotifDeskError
+
+if TYPE_CHECKING:
+    from motifdesk.screening.energies.distilled import DistilledCalculator, Live
+
+MOST_MOVING = 120  # atoms: above, only at rest
+_lock = threading.Lock()
+_loaded = threading.Event()
+
+
+@cache
+def _calculator() -> DistilledCalculator:
+    from motifdesk.screening.energies.distilled import DistilledCalculator
+
+    return DistilledCalculator()
+
+
+def load_live() -> bool:
+    """Bring the potential into memory; False where its weights cannot be had (then there are no rows)."""
+    with _lock:
+        try:
+            _calculator()
+        except MotifDeskError:
+            return False
+        _loaded.set()
+        return True
+
+
+def live_energy(state: State) -> Live | None:
+    """Answers for the state as it is now, previews included; None where the potential is not loaded or does not
+    know."""
+    if not _loaded.is_set():
+        return None
+    calculator = _calculator()
+    if calculator.knows(state.arrays):
+        return None
+    try:
+        return calculator.live(state.arrays)
+    except MotifDeskError:  # atoms on one site
+        return None
+
+
+def live_rows(sheet: Sheet, state: State) -> None:
+    """Tier "move": energy per atom with its mean error against CHGNet, and the largest force with its atom."""
+    if state.preview and len(state.arrays) > MOST_MOVING:
+        return
+    found = live_energy(state)
+    if found is None:
+        return
+    error = _calculator().errors["energy"] / 1000.0
+    value = f"{found.per_atom:.3f} ± {error:.2f}"
+    sheet.rows.append(Row("live_energy", "Energy, distilled CHGNet", value, "eV/atom", "move", found.per_atom))
+    if len(found.forces) > 1:
+        atom = int((found.forces**2).sum(axis=1).argmax())
+        value = f"{found.fmax:.2f} on {named(state, atom)}"
+        sheet.rows.append(Row("live_force", "Largest force, distilled", value, "eV/Å", "move", found.fmax))
