@@ -78,7 +78,7 @@ def run(args: Any) -> dict[str, Any]:
 
 def _conditions(kind: str) -> list[tuple[str, dict[str, Any], Test]]:
     """(name, options, test) of what a generator can be asked for."""
-    bold = {"observed": 1, "draws": 1} if kind == "analogue" else {}
+    bold = {"observed": 1, "draws": 1, "replace": 2} if kind == "analogue" else {}
     found: list[tuple[str, dict[str, Any], Test]] = [
         ("chemical_system", {"chemical_system": s, "max_atoms": 20, **bold}, _elements(s)) for s in SYSTEMS
     ]

@@ -57,6 +57,14 @@ def test_conditions_of_analogues_are_met_exactly():
     wish = {"kind": "analogue", "chemical_system": ["Na", "Ir", "O"], "observed": 1, "draws": 1, "count": 8}
     for c in make_generator(wish):
         assert {e.symbol for e in c.structure.composition.elements} == {"Na", "Ir", "O"}
+    twice = {"kind": "analogue", "chemical_system": ["Li", "Fe", "P", "O"], "replace": 2, "observed": 1, "draws": 1}
+    with pytest.raises(ScreeningError, match="no known crystal"):
+        make_generator({**twice, "replace": 1, "count": 1, "max_atoms": 20})
+    made = list(make_generator({**twice, "count": 5, "max_atoms": 40}))
+    assert made and all({e.symbol for e in c.structure.composition.elements} == {"Li", "Fe", "P", "O"} for c in made)
+    assert any(len(c.recipe["replaced"]) == 2 for c in make_generator({**twice, "count": 9, "max_atoms": 20}))
+    observed = [c.recipe["observed"] for c in made]
+    assert observed == sorted(observed, reverse=True) and observed[0] >= 10
     for c in make_generator({"kind": "analogue", "formula": "KCl", "observed": 1, "draws": 1, "count": 3}):
         assert c.structure.composition.reduced_formula == "KCl"
     cubic = [c for c in make_generator({"kind": "analogue", "space_group": 225, "count": 12}) if c.arrays is not None]
@@ -81,6 +89,7 @@ def test_what_analogues_cannot_do_is_refused_before_anything_runs():
         ({"formula": "Qq2"}, "no formula"),
         ({"band_gap": [1]}, "Two numbers"),
         ({"corpora": ["qm9"]}, "molecules"),
+        ({"replace": 2}, "anything allowed"),
         ({"space_group": 1, "formula": "KCl"}, "no known crystal"),
     ]:
         with pytest.raises(ScreeningError, match=words):
@@ -117,7 +126,8 @@ def test_predicted_volumes_are_nearer_to_the_truth_than_covalent_radii():
 def test_comparable_compositions_are_those_whose_hull_is_known():
     from motifdesk.screening.energies.phases import bundled_hull
 
-    cases = [[11, 17], [3, 9], [9, 9, 20], [15, 15, 15, 37], [31, 8, 8], [35, 55, 8], [5, 5, 72], [1, 1, 8], [25, 1], [85, 11], [86, 9, 9]]
+    salts = [[11, 17], [3, 9], [9, 9, 20], [15, 15, 15, 37], [31, 8, 8], [35, 55, 8], [5, 5, 72], [1, 1, 8]]
+    cases = [*salts, [25, 1], [85, 11], [86, 9, 9]]
     seen = set()
     for numbers in cases:
         found = bundled_hull(tuple(sorted(set(numbers)))).above(np.array(numbers), -1.0)[0] is not None

@@ -9,7 +9,9 @@ and the cell has the volume that known crystals make likely (`screening.volumes`
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from functools import lru_cache
+from itertools import permutations
 from typing import Any, ClassVar
 
 import numpy as np
@@ -42,6 +44,7 @@ class AnalogueGenerator(Generator):
     OPTIONS: ClassVar = {
         "corpora": Option(["mp_20", "mpts_52"], "bundled corpora to start from"),
         "observed": Option(10, "how often an exchange must have been observed; lower: bolder", 1, 1000),
+        "replace": Option(1, "elements exchanged at most; 2 takes a chemical system or a formula", 1, 2),
         "chemical_system": Option([], "elements, all of them in every candidate; default: any"),
         "formula": Option("", "reduced formula of every candidate, such as 'Na2IrO3'", kind="any"),
         "space_group": Option(0, "number, of the parent; 0: any", 0, 230),
@@ -71,7 +74,9 @@ class AnalogueGenerator(Generator):
         self._system = {numbers[s] for s in o["chemical_system"]}
         self._formula = _reduced(o["formula"], where) if o["formula"] else ()
         asked = self._system or {z for z, _ in self._formula}
-        self._table = _exchanges(tuple(o["corpora"]), int(o["observed"]), frozenset(asked))
+        if o["replace"] > 1 and not asked:
+            raise ScreeningError("two exchanges at once and anything allowed", where=where, remedy="name what to make")
+        self._table = _exchanges(tuple(o["corpora"]), int(o["observed"]), frozenset(asked), int(o["replace"]))
         self._order = self._ordered()
         if not len(self._order):
             raise ScreeningError(
@@ -79,7 +84,7 @@ class AnalogueGenerator(Generator):
             )
 
     def _ordered(self) -> np.ndarray:
-        """Rows of the table in the order of the candidates: by turns of the parents, in a random order of the seed."""
+        """Rows of the table in the order of the candidates: by turns of the parents, who stand in a random order."""
         o, t = self.options, self._table
         fits = t["natoms"] <= o["max_atoms"]
         if o["space_group"]:
@@ -96,13 +101,15 @@ class AnalogueGenerator(Generator):
         turn = np.arange(len(rows)) - np.maximum.accumulate(np.where(first, np.arange(len(rows)), 0))
         turns = np.empty(len(rows), dtype=np.int64)
         turns[by_parent] = turn
-        ordered = rows[np.lexsort((shuffled[parent], turns))]
+        # asked for something, there are few: the best attested of all come first
+        first_of_all = -observed if self._system or self._formula else np.zeros(len(rows), dtype=np.int64)
+        ordered = rows[np.lexsort((shuffled[parent], turns, first_of_all))]
         _, once = np.unique(t["key"][ordered], return_index=True)
         return ordered[np.sort(once)]
 
     def _target(self, k: int) -> tuple[tuple[int, int], ...]:
         t = self._table
-        return _exchanged(t["crystals"][int(t["parent"][k])], int(t["old"][k]), int(t["new"][k]))
+        return _exchanged(t["crystals"][int(t["parent"][k])], t["ways"][k])
 
     def _asked_for(self, target: tuple[tuple[int, int], ...]) -> bool:
         if self._system and {z for z, _ in target} != self._system:
@@ -146,24 +153,27 @@ class AnalogueGenerator(Generator):
         t = self._table
         name, place = t["names"][int(t["source"][k])], int(t["place"][k])
         c = corpus(name)
-        start, a, b = c[place], int(t["old"][k]), int(t["new"][k])
+        start, way = c[place], t["ways"][k]
+        numbers = start.numbers.copy()
+        for a, b in way:
+            numbers[start.numbers == a] = b
         symbols = element_symbols()
         recipe = {
             "kind": "analogue",
             "parent": f"{name}/{c.ids[place]}",
-            "replaced": {symbols[a]: symbols[b]},
+            "replaced": {symbols[a]: symbols[b] for a, b in way},
             "observed": int(t["observed"][k]),
         }
-        return rescaled(start, np.where(start.numbers == a, b, start.numbers)), recipe
+        return rescaled(start, numbers), recipe
 
 
 @lru_cache(maxsize=4)
-def _exchanges(names: tuple[str, ...], least: int, asked: frozenset[int]) -> dict[str, Any]:
-    """Every exchange of one element (for one of those asked for, if any) that was observed at least so often, in every
-    crystal, but those that lead to a known one.
+def _exchanges(names: tuple[str, ...], least: int, asked: frozenset[int], most: int) -> dict[str, Any]:
+    """Every exchange of one element that was observed at least so often, in every crystal, but those that lead to a
+    known one; where elements are asked for, every exchange of at most `most` elements that leads to just these.
 
-    names; crystals: ((atomic number, atoms), ...) of each parent; columns parent, source, place, old, new, observed,
-    group, natoms, key (the same for the same target): int64 [R].
+    names; crystals: ((atomic number, atoms), ...) of each parent; ways: ((old, new), ...) of each row; columns parent,
+    source, place, observed (of the rarest exchange), group, natoms, key (the same for the same target): int64 [R].
     """
     table, groups = counts(), _space_groups()
     known: set[tuple] = set()
@@ -181,26 +191,40 @@ def _exchanges(names: tuple[str, ...], least: int, asked: frozenset[int]) -> dic
                 crystals.append((source, int(k), group, pairs))
     columns: list[tuple[int, ...]] = []
     numbered: dict[tuple, int] = {}
-    allowed = np.isin(np.arange(N), sorted(asked)) if asked else np.ones(N, dtype=bool)
-    partners = {z: np.flatnonzero((table[z] >= least) & allowed).tolist() for z in range(N)}
+    partners = {z: np.flatnonzero(table[z] >= least).tolist() for z in range(N)}
+    ways: list[tuple[tuple[int, int], ...]] = []
     for parent, (source, k, group, pairs) in enumerate(crystals):
-        present, natoms = {z for z, _ in pairs}, sum(n for _, n in pairs)
-        for a, _ in pairs:
-            for b in partners[a]:
-                if b in present:
-                    continue
-                target = _exchanged(pairs, a, b)
-                if (group, target) in known:
-                    continue
-                key = numbered.setdefault((group, target), len(numbered))
-                columns.append((parent, source, k, a, b, int(table[a, b]), group, natoms, key))
-    names_of = ("parent", "source", "place", "old", "new", "observed", "group", "natoms", "key")
+        natoms = sum(n for _, n in pairs)
+        for way in _ways({z for z, _ in pairs}, partners, asked, most):
+            target = _exchanged(pairs, way)
+            if (group, target) in known:
+                continue
+            key = numbered.setdefault((group, target), len(numbered))
+            columns.append((parent, source, k, min(int(table[a, b]) for a, b in way), group, natoms, key))
+            ways.append(way)
+    names_of = ("parent", "source", "place", "observed", "group", "natoms", "key")
     data = np.array(columns, dtype=np.int64).reshape(-1, len(names_of))
-    return {"names": names, "crystals": [c[3] for c in crystals], **{n: data[:, j] for j, n in enumerate(names_of)}}
+    found = {n: data[:, j] for j, n in enumerate(names_of)}
+    return {"names": names, "crystals": [c[3] for c in crystals], "ways": ways, **found}
 
 
-def _exchanged(pairs: tuple[tuple[int, int], ...], old: int, new: int) -> tuple[tuple[int, int], ...]:
-    return tuple(sorted((new if z == old else z, n) for z, n in pairs))
+def _ways(
+    present: set[int], partners: dict[int, list[int]], asked: frozenset[int], most: int
+) -> Iterator[tuple[tuple[int, int], ...]]:
+    if not asked:
+        yield from (((a, b),) for a in sorted(present) for b in partners[a] if b not in present)
+        return
+    foreign, missing = sorted(present - asked), sorted(asked - present)
+    if 1 <= len(foreign) <= most and len(foreign) == len(missing):
+        for order in permutations(missing):
+            way = tuple(zip(foreign, order, strict=True))
+            if all(b in partners[a] for a, b in way):
+                yield way
+
+
+def _exchanged(pairs: tuple[tuple[int, int], ...], way: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+    new = dict(way)
+    return tuple(sorted((new.get(z, z), n) for z, n in pairs))
 
 
 @lru_cache(maxsize=65536)
