@@ -34,8 +34,8 @@ _SHARE = 0.04  # of the time spent on writing, at most: a long history is writte
 _PASSIVE = frozenset(
     (
         "ready pick scope pattern symmetry net changes against images families members kind repeat colour "
-        "composition export download dismiss measure arrows colouring shot find lasso missing compare name_step "
-        "resume anew autosave window"
+        "composition export download dismiss measure arrows colouring shot find lasso missing compare resume anew "
+        "autosave window undo redo goto"
     ).split()
 )
 

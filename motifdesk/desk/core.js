@@ -66,6 +66,7 @@ class Link {
 
   // A live value (slider or probe under way): newest wins.
   live(message) {
+    if (this.silent) return;
     this.waiting = message;
     if (performance.now() - (this.lastSent ?? 0) > PATIENCE_MS) this.acknowledged = this.sent;
     if (this.sent - this.acknowledged < MOST_IN_FLIGHT) this.flush();
@@ -85,7 +86,17 @@ class Link {
     if (this.waiting && this.sent - this.acknowledged < MOST_IN_FLIGHT) this.flush();
   }
 
+  // Nobody listens any more: whatever a timer or a view still wants to say is not said.
+  hush() {
+    this.silent = true;
+    clearTimeout(this.timer);
+    this.waiting = null;
+    for (const model of [this.input, this.pane?.view.model]) if (model) model.save_changes = model.send = () => {};
+    if (this.pane) this.pane.view.touch = () => {};
+  }
+
   dispose() {
+    this.hush();
     this.controller.abort();
     this.pane?.dispose();
     this.map?.dispose();
@@ -112,7 +123,11 @@ async function connect(output, signal) {
   if (!input) return null;
   const link = new Link(output, input);
   link.manager = manager;
-  const close = () => { link.dispose(); DESKS.delete(key); };
+  const close = () => {
+    link.dispose();
+    DESKS.delete(key);
+    if (globalThis.motifdesk.latest === link) globalThis.motifdesk.latest = [...DESKS.values()].map((d) => d.live).filter((l) => l?.pane).at(-1);
+  };
   output.on("comm:close", close);
   output.on("destroy", close);
   signal?.addEventListener("abort", close);

@@ -16,6 +16,7 @@ function lifeBanner(el, link, signal) {
   }, signal);
   const die = () => {
     if (signal.aborted || link.controller.signal.aborted) return;
+    link.hush();
     const path = link.get("kept")?.title;
     const saved = path ? ` It is saved in ${path.split("/").pop()}: run the cell again and choose Continue.` : " Run the cell again to go on.";
     dead.textContent = `The kernel has restarted or ended: this desk is a picture of the design as it was.${saved}`;
