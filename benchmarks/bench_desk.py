@@ -11,10 +11,19 @@ summary:
                             moving what is drawn in place, against loading the scene anew, in the same page
   drag_frame_median_ms, drag_frame_p95_ms, drag_frames
                             time between decoded frames on the stage while the pointer drags the probe (24 atoms)
+  memory_growth_mb_per_1000_edits
+                            growth of the kernel's resident memory while edits go on without end (24 atoms: distortions,
+                            undo and redo, strains), a straight line through it after a warm-up; 10,000 of
+                            them (--limit N: so many), in the desk that the figures above were taken from
+  endurance_edits, endurance_edit_ms, endurance_first_edit_ms
+                            how many, and what one takes in the last and the first thousand
+  page_heap_growth_mb, page_nodes_growth, webgl_contexts, stage_components, widgets_growth, published_bytes_per_edit
+                            what the page holds more at the end (heap after a collection), and how much an edit sends
 """
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,6 +37,49 @@ from tests.browser import lab as browser
 CELL = """import motifdesk as md
 desk = md.Desk(md.read("beta-Li2IrO3.cif", cell="primitive"))
 desk"""
+# every WebGL context that the page asks for
+CONTEXTS = """(() => {
+  globalThis.glContexts = [];
+  const get = HTMLCanvasElement.prototype.getContext;
+  HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
+    const context = get.call(this, kind, ...rest);
+    if (/webgl/.test(kind) && context && !globalThis.glContexts.includes(context)) globalThis.glContexts.push(context);
+    return context;
+  };
+})()"""
+COUNTS = """() => ({
+  nodes: document.querySelectorAll('.motifdesk *').length,
+  contexts: globalThis.glContexts.filter((c) => !c.isContextLost()).length,
+  components: globalThis.motifdesk.latest.pane.stage.compList.length,
+})"""
+ENDURE = """
+import gc, os, time, ipywidgets
+import numpy as np
+def memory():
+    gc.collect()
+    return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+sent = [0]
+def counted(widget, content, buffers=None, was=ipywidgets.Widget._send):
+    sent[0] += len(str(content)) + sum(len(b) for b in buffers or ())
+    was(widget, content, buffers)
+ipywidgets.Widget._send = counted
+session = desk.session
+session.select(next(m.index for m in session.state.graph.motifs if m.formula == "IrO6"), scope="motif")
+endure_keys = [m.key for m in session.state.modes]
+def endure(first, last):
+    began, out = time.perf_counter(), sent[0]
+    for k in range(first, last):
+        if k % 10 < 8:
+            session.distort({endure_keys[k % len(endure_keys)]: 0.02 * float(np.sin(k))})
+        elif k % 10 == 8:
+            session.undo(); session.redo()
+        else:
+            session.strain(volume=1.001 if (k // 10) % 2 else 1 / 1.001)
+    took = time.perf_counter() - began
+    desk.settle(120)
+    n = last - first
+    return [last, memory(), 1000 * took / n, (sent[0] - out) / n, len(ipywidgets.widgets.widget._instances)]
+"""
 FRAMES = "() => globalThis.motifdesk.latest.frames"
 KERNEL = """
 import time
@@ -79,7 +131,9 @@ def run(args: Any) -> dict:
         with browser.lab([path]) as lab:
             _story(lab, path.name)  # a first time, so that files are in the cache
         with browser.lab([path]) as lab:
-            return _story(lab, path.name)
+            lab.page.add_init_script(CONTEXTS)
+            summary = _story(lab, path.name)
+            return summary | _endurance(lab, getattr(args, "limit", None) or 10_000)
 
 
 def _story(lab: Any, name: str) -> dict:
@@ -128,3 +182,36 @@ def _drag(lab: Any, start: tuple[float, float], path: list[tuple[float, float]])
     version = lab.value("desk.session.state.preview")
     browser.poll(lambda: not version or not lab.value("desk.session.state.preview"), "the release", 30)
     return np.diff(frames).tolist()[2:]
+
+
+def _endurance(lab: Any, edits: int) -> dict:
+    """Edits without end in the desk that is open: what grows. The first tenth warms up."""
+    devtools = lab.page.context.new_cdp_session(lab.page)
+
+    def heap() -> float:
+        devtools.send("HeapProfiler.collectGarbage")
+        return lab.page.evaluate("() => performance.memory.usedJSHeapSize") / 1e6
+
+    lab.python(ENDURE)
+    warm, part = edits // 10, max(edits // 20, 1)
+
+    def endure(first: int, last: int) -> list[float]:
+        return json.loads(lab.python(f"import json\nprint(json.dumps(endure({first}, {last})))", 600.0))
+
+    endure(0, warm)
+    before, heap_before = lab.page.evaluate(COUNTS), heap()
+    rows = [endure(k, min(k + part, edits)) for k in range(warm, edits, part)]
+    after, heap_after = lab.page.evaluate(COUNTS), heap()
+    done, memory = np.array(rows)[:, 0], np.array(rows)[:, 1]
+    return {
+        "memory_growth_mb_per_1000_edits": 1000.0 * float(np.polyfit(done, memory, 1)[0]),
+        "endurance_edits": edits,
+        "endurance_first_edit_ms": rows[0][2],
+        "endurance_edit_ms": rows[-1][2],
+        "published_bytes_per_edit": rows[-1][3],
+        "widgets_growth": rows[-1][4] - rows[0][4],
+        "page_heap_growth_mb": heap_after - heap_before,
+        "page_nodes_growth": after["nodes"] - before["nodes"],
+        "webgl_contexts": after["contexts"],
+        "stage_components": after["components"] - before["components"],
+    }

@@ -51,7 +51,6 @@ def story():
     with browser.lab([]) as lab:
         nbformat.write(notebook, lab.folder / "study.ipynb")
         lab.page.add_init_script(COUNT_CONTEXTS)
-        lab.page.on("pageerror", lambda e: print("STACK", e.stack))
         lab.open("study.ipynb")
         run(lab, 0)
         browser.poll(lab.stage, "the structure on the stage", 90)

@@ -91,8 +91,9 @@ class Link {
     this.silent = true;
     clearTimeout(this.timer);
     this.waiting = null;
-    for (const model of [this.input, this.pane?.view.model]) if (model) model.save_changes = model.send = () => {};
-    if (this.pane) this.pane.view.touch = () => {};
+    const views = [this.pane?.view, this.map?.view].filter(Boolean);
+    for (const view of views) view.touch = () => {};
+    for (const model of [this.input, ...views.map((v) => v.model)]) model.save_changes = model.send = () => {};
   }
 
   dispose() {
