@@ -29,6 +29,8 @@ _MODULES = (
     "map.js",
     "finds.js",
     "changes.js",
+    "energy.js",
+    "diffraction.js",
     "mappath.js",
     "edits.js",
     "handles.js",
@@ -42,7 +44,7 @@ _MODULES = (
     "keys.js",
     "bridge.js",
 )
-_STYLES = ("desk.css", "families.css", "mappath.css", "life.css", "home.css")
+_STYLES = ("desk.css", "families.css", "mappath.css", "life.css", "home.css", "energy.css")
 _SMALL = """export default {
   async render(context) {
     while (!globalThis.motifdesk?.render) await new Promise((r) => setTimeout(r, 30));
@@ -120,6 +122,8 @@ class Output(anywidget.AnyWidget):
     export = traitlets.Dict().tag(sync=True)
     download = traitlets.Dict().tag(sync=True)
     opening = traitlets.Dict().tag(sync=True)
+    energy = traitlets.Dict().tag(sync=True)
+    diffraction = traitlets.Dict().tag(sync=True)
     missing = traitlets.Dict().tag(sync=True)
     messages: traitlets.List[Any] = traitlets.List().tag(sync=True)
 

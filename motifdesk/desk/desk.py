@@ -20,7 +20,9 @@ from motifdesk.desk.channels import Input, Output, Panel, owned
 from motifdesk.desk.colouring import COLOURINGS
 from motifdesk.desk.commands import Commands
 from motifdesk.desk.comparing import ComparePane
+from motifdesk.desk.diffraction import DiffractionPart
 from motifdesk.desk.edits import EditsPane
+from motifdesk.desk.energy import EnergyPart, Relaxes
 from motifdesk.desk.families import FamilyPane
 from motifdesk.desk.finds import Finds
 from motifdesk.desk.handles import Hands, describe_handles
@@ -50,7 +52,7 @@ _IDLE_S = 0.7  # rest of the hand after which the slower read-outs are computed
 _MOST_MESSAGES = 4
 
 
-class Desk(Lives, Commands, ipywidgets.VBox):
+class Desk(Lives, Relaxes, Commands, ipywidgets.VBox):
     """A design on screen: structure, map, handles, read-outs, history, export. Display it by putting it last in a cell.
 
     Parameters
@@ -77,8 +79,7 @@ class Desk(Lives, Commands, ipywidgets.VBox):
     Notes
     -----
     Bad input raises the one clear MotifDeskError before anything is displayed; an error during a gesture becomes a
-    message on the
-    desk and leaves the design as it was. ``close()`` disposes of widgets, threads and the WebGL context.
+    message on the desk and leaves the design as it was. ``close()`` disposes of widgets, threads and the WebGL context.
     """
 
     _closed = True  # until it is open: bad input raises before there is anything to close
@@ -142,12 +143,15 @@ class Desk(Lives, Commands, ipywidgets.VBox):
         """Parts that add messages of their own, and hear of changes, of rest and of the end."""
         self._path = PathPane(self.session, self.map, self._output.publish, self._report)
         self._opening = Opening(self.session, self._output, self._report, self._settle_hands)
+        self._energy = EnergyPart(self.session, self._output, self._settle_hands)
         return (
             self._autosave,
             self._compare,
             ManifoldPane(self.session, self._output.publish),
             self._path,
             self._opening,
+            self._energy,
+            DiffractionPart(self.session, self._output),
         )
 
     def _frame(self) -> ipywidgets.Box:

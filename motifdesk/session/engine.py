@@ -23,6 +23,7 @@ from motifdesk.session.lean import Warm, shelved
 from motifdesk.session.map_workers import Decode, Drag
 from motifdesk.session.path_workers import MorphTo, Supercell
 from motifdesk.session.picking import KEEP, choose
+from motifdesk.session.relax_worker import Relax
 from motifdesk.session.services import Services
 from motifdesk.session.site_workers import AddSite, DeleteSites
 from motifdesk.session.state import (
@@ -52,6 +53,7 @@ WORKERS: dict[str, type[Worker]] = {
         Supercell,
         MorphTo,
         Build,
+        Relax,
         Drag,
         Decode,
         Along,

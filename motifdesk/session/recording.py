@@ -52,6 +52,7 @@ KINDS = (
     "supercell",
     "morph",
     "build",
+    "relax",
     "drag",
     "decode",
     "along",

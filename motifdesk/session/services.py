@@ -7,10 +7,13 @@ import threading
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from motifdesk.session.state import frozen_mapping
 from motifdesk.structures.errors import MotifDeskError, SessionError
+
+if TYPE_CHECKING:
+    from motifdesk.session.calculators import Calculators
 
 
 @lru_cache(maxsize=1)
@@ -34,6 +37,17 @@ class Services:
         self._codec = codec
         self._atlas = atlas
         self._lock = threading.RLock()
+        self._calculators: Calculators | None = None
+
+    @property
+    def calculators(self) -> Calculators:
+        """What gives energies: processes lent out, and what they said (none is started before it is asked for)."""
+        from motifdesk.session.calculators import Calculators
+
+        with self._lock:
+            if self._calculators is None:
+                self._calculators = Calculators()
+            return self._calculators
 
     @staticmethod
     def _is_lazy(thing: Any) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from motifdesk.session.compare import Comparison, compare
-from motifdesk.session.engine import Engine
+from motifdesk.session.diffraction import RANGE, Pattern, powder_pattern
 from motifdesk.session.history import Edit, History
 from motifdesk.session.latent_workers import LatentPaths
 from motifdesk.session.map_workers import located
@@ -19,6 +19,7 @@ from motifdesk.session.outlook import leads_to
 from motifdesk.session.paths import SECONDS, decomposed, images, other, write_images
 from motifdesk.session.readouts import Readouts, readouts
 from motifdesk.session.recording import clean_name, from_json, read_json, write_session
+from motifdesk.session.relaxing import Relaxing
 from motifdesk.session.replay import Replay, other_versions, replay
 from motifdesk.session.services import Services, base_versions
 from motifdesk.session.state import State, first_state, formula, frozen_mapping
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from motifdesk.structures.symmetry import SpaceGroup
 
 
-class Session(LatentPaths, Engine):
+class Session(LatentPaths, Relaxing):
     """A design: frozen :attr:`state`, a tree of named edits, undo and redo, previews, observers.
 
     ``structure``: anything ``motifdesk.read`` accepts (path, Structure, Molecule, ase.Atoms). ``codec`` and
@@ -40,8 +41,8 @@ class Session(LatentPaths, Engine):
     SessionError).
 
     Every gesture is a method (``distort``, ``strain``, ``drag_to``, ``decode_at``, ``substitute``, ``delete_sites``,
-    ``add_site``, ``symmetrize``, ``set_structure``, ``build``, ``supercell``, ``morph``, ``along``) that commits one
-    named edit and returns the new state; ``gesture(kind)`` or ``preview``/``commit``/``cancel`` is the live form. All
+    ``add_site``, ``symmetrize``, ``set_structure``, ``build``, ``supercell``, ``morph``, ``along``,
+    ``relax``) that commits one named edit and returns the new state; ``gesture(kind)`` or ``preview``/``commit``/``cancel`` is the live form. All
     methods may be called from any thread. The state is replaced whole under one lock; observers are called outside it.
 
     Picking (``select``) is not a step of the history: undo takes back changes of the design, not clicks. Each node
@@ -225,6 +226,15 @@ class Session(LatentPaths, Engine):
         state, history = self._state, self._history
         above = history[state.node].parent if state.node in history.nodes else None
         return readouts(state, tier, self.services, missing, None if above is None else history[above].state)
+
+    def diffraction(
+        self, which: Any = None, *, wavelength: str | float = "CuKa", two_theta: tuple[float, float] = RANGE
+    ) -> Pattern:
+        """The X-ray powder pattern of the committed design, or of ``which``: "start", a history node, or anything
+        ``motifdesk.read`` accepts. ``wavelength``: a name such as "CuKa" or "MoKa", or Angstrom; ``two_theta``:
+        degrees. See :mod:`motifdesk.session.diffraction`."""
+        beside = other(self._history, self._history.current if which is None else which)
+        return powder_pattern(beside.structure, wavelength, two_theta, beside.title)
 
     def compare(self, a: int, b: int) -> Comparison:
         """How two nodes of the history differ: edits on either side of their common ancestor, displacements, cells."""
