@@ -47,22 +47,19 @@ class Troubled(Steady):
             os._exit(9)
 
 
-class Springs(Calculator):
-    """Every atom on a weak spring to the origin's plane of rest; 50 ms a step, hundreds of steps to the bottom."""
+class Slope(Calculator):
+    """The first atom slides down a slope without end: 50 ms a step, and no step is the last."""
 
     implemented_properties = ["energy", "forces", "stress"]
 
-    def __init__(self, stiffness: float = 0.01):
+    def __init__(self, steepness: float = 0.2):
         super().__init__()
-        self.stiffness = stiffness
+        self.steepness = steepness
 
     def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
         time.sleep(0.05)
         super().calculate(atoms, properties, system_changes)
-        at = atoms.get_positions()
-        forces = -self.stiffness * at
-        self.results = {
-            "energy": 0.5 * self.stiffness * float((at**2).sum()),
-            "forces": forces,
-            "stress": np.zeros(6),
-        }
+        forces = np.zeros((len(atoms), 3))
+        forces[0, 0] = self.steepness
+        energy = -self.steepness * float(atoms.get_positions()[0, 0])
+        self.results = {"energy": energy, "forces": forces, "stress": np.zeros(6)}

@@ -23,7 +23,7 @@ sys.path.insert(0, {str(Path(__file__).parent)!r})
 import motifdesk as md
 desk = md.Desk(md.read("NaCl.cif", cell="primitive"), codec=None, atlas=None)
 desk"""
-SLOW, BROKEN = "screening_calculators:Springs", "screening_calculators:Troubled"
+SLOW, BROKEN = "screening_calculators:Slope", "screening_calculators:Troubled"
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def press(lab, label: str) -> None:
 
 
 def running(lab, least: int = 3) -> None:
-    """Relax by hand-made springs: they would take minutes."""
+    """Relax by a calculator that never gets there."""
     lab.page.get_by_label("Calculator", exact=True).fill(SLOW)
     lab.page.get_by_label("until force <, eV/Å").fill("0.0002")
     lab.page.get_by_label("steps", exact=True).fill("9000")
@@ -115,7 +115,7 @@ def test_keeping_a_frame_is_a_step_that_says_it_is_not_relaxed(story):
     press(story, "Keep this frame")
     done = rest(story)
     assert "Not relaxed: stopped by hand" in done["text"]
-    assert names(story)[-1].startswith("Not relaxed, Springs stopped")
+    assert names(story)[-1].startswith("Not relaxed, Slope stopped")
     story.python("desk.session.undo()")
 
 
@@ -128,7 +128,7 @@ def test_a_handle_ends_a_relaxation_and_its_frame_can_be_kept_as_a_branch(story)
     assert "Ended at step" in done["text"] and "strain" in done["text"] and done["keep"]
     browser.poll(lambda: names(story)[-1].startswith("Volume"), "the handle's step", 20)
     press(story, "Keep this frame")
-    browser.poll(lambda: names(story)[-1].startswith("Not relaxed, Springs"), "the branch", 20)
+    browser.poll(lambda: names(story)[-1].startswith("Not relaxed, Slope"), "the branch", 20)
     assert "branch" in energy(story)["text"]
     story.python("desk.session.undo()")
 
@@ -140,13 +140,13 @@ def test_undo_during_a_relaxation_goes_back_and_redo_has_the_frame(story):
     rest(story)
     assert story.value("desk.session.state.node") == node and not story.value("desk.session.state.preview")
     story.page.locator(".md-redo").click()
-    browser.poll(lambda: names(story)[-1].startswith("Not relaxed, Springs"), "the frame", 20)
+    browser.poll(lambda: names(story)[-1].startswith("Not relaxed, Slope"), "the frame", 20)
     story.python("desk.session.undo()")
 
 
 def test_a_broken_calculator_and_a_wrong_number_are_one_sentence(story):
     tab(story, "Energy")
-    steps, said = names(story), story.page.locator(".md-said")
+    steps, said = names(story), story.page.locator(".md-energy-said")
     story.page.get_by_label("Calculator", exact=True).fill(BROKEN)  # hangs for sodium: cancelled by hand
     press(story, "Energy")
     browser.poll(lambda: energy(story)["busy"] == "energy", "the question", 20)
@@ -205,7 +205,7 @@ def test_a_molecule_gets_a_sentence_in_both_tabs(story):
     browser.poll(lambda: "molecule has no powder pattern" in text.inner_text(), "the sentence", 20)
     tab(story, "Energy")
     press(story, "Relax")
-    browser.poll(lambda: "trained on crystals" in story.page.locator(".md-said").inner_text(), "the sentence", 20)
+    browser.poll(lambda: "trained on crystals" in story.page.locator(".md-energy-said").inner_text(), "the sentence", 20)
     story.python("desk.session.undo()")
 
 

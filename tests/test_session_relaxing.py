@@ -17,7 +17,7 @@ from motifdesk.structures.errors import MotifDeskError, SessionError
 
 EMT = "ase.calculators.emt:EMT"
 TROUBLED = "screening_calculators:Troubled"
-SLOW = "screening_calculators:Springs"
+SLOW = "screening_calculators:Slope"
 
 
 @pytest.fixture(autouse=True)
@@ -40,8 +40,8 @@ def copper():
 
 
 @pytest.fixture
-def springs():
-    """A session that relaxes slowly: every step takes 50 ms, and hundreds are needed."""
+def sliding():
+    """A session whose relaxation (50 ms a step) never ends by itself."""
     made = open_(Structure(Lattice.cubic(4.0), ["Cs", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.4]]))
     yield made
     made.services.calculators.close()
@@ -171,55 +171,55 @@ def test_what_was_found_is_remembered_and_the_process_stays(copper):
 # ------------------------------------------------------------------------------------------------ how it ends
 
 
-def test_cancel_goes_back_and_commit_keeps_the_frame(springs):
-    before = springs.state.arrays
-    run, thread, verdict = begun(springs)
-    assert springs.state.preview and not np.array_equal(springs.state.arrays.positions, before.positions)
-    springs.cancel()
-    assert np.array_equal(springs.state.arrays.positions, before.positions) and not springs.state.preview
+def test_cancel_goes_back_and_commit_keeps_the_frame(sliding):
+    before = sliding.state.arrays
+    run, thread, verdict = begun(sliding)
+    assert sliding.state.preview and not np.array_equal(sliding.state.arrays.positions, before.positions)
+    sliding.cancel()
+    assert np.array_equal(sliding.state.arrays.positions, before.positions) and not sliding.state.preview
     thread.join(20)
-    assert run.state == "cancelled" and isinstance(verdict[0], SessionError) and len(springs.history) == 1
-    run, thread, verdict = begun(springs)
-    springs.commit()
+    assert run.state == "cancelled" and isinstance(verdict[0], SessionError) and len(sliding.history) == 1
+    run, thread, verdict = begun(sliding)
+    sliding.commit()
     thread.join(20)
-    edit = springs.history[1].edit
-    assert edit.name.startswith("Not relaxed, Springs stopped: ") and run.state == "stopped"
-    assert edit.parameters["taken"] >= 3 and verdict == [springs.state]
-    np.testing.assert_array_equal(springs.state.arrays.positions, edit.parameters["structure"]["positions"])
+    edit = sliding.history[1].edit
+    assert edit.name.startswith("Not relaxed, Slope stopped: ") and run.state == "stopped"
+    assert edit.parameters["taken"] >= 3 and verdict == [sliding.state]
+    np.testing.assert_array_equal(sliding.state.arrays.positions, edit.parameters["structure"]["positions"])
 
 
-def test_another_edit_ends_it_and_its_last_frame_can_still_be_had(springs):
-    run, thread, verdict = begun(springs)
-    springs.strain(volume=1.1)
-    assert springs.state.arrays.volume == pytest.approx(1.1 * 64)
+def test_another_edit_ends_it_and_its_last_frame_can_still_be_had(sliding):
+    run, thread, verdict = begun(sliding)
+    sliding.strain(volume=1.1)
+    assert sliding.state.arrays.volume == pytest.approx(1.1 * 64)
     thread.join(20)
     assert run.state == "ended" and "strain" in str(verdict[0]) and run.over
-    assert [n.edit.kind for n in springs.history] == ["open", "strain"]
+    assert [n.edit.kind for n in sliding.history] == ["open", "strain"]
     run.keep()
-    assert [n.edit.kind for n in springs.history] == ["open", "strain", "relax"]
-    assert springs.history[2].parent == 0 and springs.state.arrays.volume == pytest.approx(64)
-    np.testing.assert_array_equal(springs.state.arrays.positions, run.frame.arrays.positions)
+    assert [n.edit.kind for n in sliding.history] == ["open", "strain", "relax"]
+    assert sliding.history[2].parent == 0 and sliding.state.arrays.volume == pytest.approx(64)
+    np.testing.assert_array_equal(sliding.state.arrays.positions, run.frame.arrays.positions)
 
 
-def test_undo_during_a_relaxation_takes_its_preview_away(springs):
-    springs.strain(volume=1.1)
-    run, thread, _ = begun(springs)
-    springs.undo()
+def test_undo_during_a_relaxation_takes_its_preview_away(sliding):
+    sliding.strain(volume=1.1)
+    run, thread, _ = begun(sliding)
+    sliding.undo()
     thread.join(20)
-    assert run.state == "ended" and springs.state.node == 1 and not springs.state.preview
-    assert springs.state.arrays.volume == pytest.approx(1.1 * 64)
+    assert run.state == "ended" and sliding.state.node == 1 and not sliding.state.preview
+    assert sliding.state.arrays.volume == pytest.approx(1.1 * 64)
 
 
-def test_a_cancelled_calculator_is_used_again_and_leaves_no_process(springs):
-    run, thread, _ = begun(springs)
-    pids = springs.services.calculators.pids
+def test_a_cancelled_calculator_is_used_again_and_leaves_no_process(sliding):
+    run, thread, _ = begun(sliding)
+    pids = sliding.services.calculators.pids
     run.cancel()
     thread.join(20)
-    assert springs.services.calculators.pids == pids
-    run, thread, _ = begun(springs)
-    springs.services.calculators.close()
+    assert sliding.services.calculators.pids == pids
+    run, thread, _ = begun(sliding)
+    sliding.services.calculators.close()
     thread.join(20)
-    assert run.state == "failed" and not any(map(alive, pids)) and len(springs.history) == 1
+    assert run.state == "failed" and not any(map(alive, pids)) and len(sliding.history) == 1
 
 
 def test_a_kernel_that_ends_takes_the_calculator_with_it():
@@ -281,7 +281,7 @@ def test_a_calculator_that_cannot_be_made_says_so(copper):
         with pytest.raises(ScreeningError, match=says):
             copper.relax(calculator=name)
     with pytest.raises(ScreeningError, match="arguments"):
-        copper.energy(calculator="screening_calculators:Springs", arguments={"stiffness": 1.0, "colour": "red"})
+        copper.energy(calculator="screening_calculators:Slope", arguments={"steepness": 1.0, "colour": "red"})
     assert len(copper.history) == 1 and not copper.state.preview
 
 

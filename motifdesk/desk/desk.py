@@ -20,9 +20,8 @@ from motifdesk.desk.channels import Input, Output, Panel, owned
 from motifdesk.desk.colouring import COLOURINGS
 from motifdesk.desk.commands import Commands
 from motifdesk.desk.comparing import ComparePane
-from motifdesk.desk.diffraction import DiffractionPart
 from motifdesk.desk.edits import EditsPane
-from motifdesk.desk.energy import EnergyPart, Relaxes
+from motifdesk.desk.energy import Relaxes
 from motifdesk.desk.families import FamilyPane
 from motifdesk.desk.finds import Finds
 from motifdesk.desk.handles import Hands, describe_handles
@@ -143,15 +142,13 @@ class Desk(Lives, Relaxes, Commands, ipywidgets.VBox):
         """Parts that add messages of their own, and hear of changes, of rest and of the end."""
         self._path = PathPane(self.session, self.map, self._output.publish, self._report)
         self._opening = Opening(self.session, self._output, self._report, self._settle_hands)
-        self._energy = EnergyPart(self.session, self._output, self._settle_hands)
         return (
             self._autosave,
             self._compare,
             ManifoldPane(self.session, self._output.publish),
             self._path,
             self._opening,
-            self._energy,
-            DiffractionPart(self.session, self._output),
+            *self._energy_parts(),
         )
 
     def _frame(self) -> ipywidgets.Box:

@@ -136,7 +136,7 @@ function energyView(link, signal) {
   const cancel = button("Cancel", "Stop, and go back to the design as it was (Escape)", () => send("cancel"));
   const clock = element("span", { class: "md-run" });
   const bar = element("progress", { class: "md-progress", max: 1, "aria-label": "Steps of the relaxation" });
-  const said = element("p", { class: "md-said", role: "status", "aria-live": "polite" });
+  const said = element("p", { class: "md-energy-said", role: "status", "aria-live": "polite" });
   const rows = element("dl", { class: "md-facts-list" });
   const chart = new StepChart();
   const left = element("div", { class: "md-energy-left" },

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from motifdesk.desk.diffraction import DiffractionPart
 from motifdesk.desk.parts import Part
 from motifdesk.desk.workers import Latest
 from motifdesk.structures.errors import MotifDeskError, SessionError, one_line
@@ -309,7 +310,18 @@ class EnergyPart(Part):
 class Relaxes:
     """Energies and relaxation from Python. Mixed into :class:`motifdesk.desk.Desk`."""
 
+    session: Session
+    _output: Output
     _energy: EnergyPart
+
+    if TYPE_CHECKING:
+
+        def _settle_hands(self) -> None: ...
+
+    def _energy_parts(self) -> tuple[Part, ...]:
+        """The parts behind the tabs Energy and XRD."""
+        self._energy = EnergyPart(self.session, self._output, self._settle_hands)
+        return (self._energy, DiffractionPart(self.session, self._output))
 
     def relax(self, **options: Any) -> Relaxation:
         """Relax the committed design; returns at once, the stage follows frame by frame, ``settle`` waits.

@@ -42,8 +42,9 @@ class Session(LatentPaths, Relaxing):
 
     Every gesture is a method (``distort``, ``strain``, ``drag_to``, ``decode_at``, ``substitute``, ``delete_sites``,
     ``add_site``, ``symmetrize``, ``set_structure``, ``build``, ``supercell``, ``morph``, ``along``,
-    ``relax``) that commits one named edit and returns the new state; ``gesture(kind)`` or ``preview``/``commit``/``cancel`` is the live form. All
-    methods may be called from any thread. The state is replaced whole under one lock; observers are called outside it.
+    ``relax``) that commits one named edit and returns the new state; ``gesture(kind)`` or ``preview``/``commit``/
+    ``cancel`` is the live form. All methods may be called from any thread. The state is replaced whole under one lock;
+    observers are called outside it.
 
     Picking (``select``) is not a step of the history: undo takes back changes of the design, not clicks. Each node
     remembers the pick it was left with, so that undo brings back amplitudes *and* the motif they belong to.
