@@ -205,7 +205,9 @@ def test_a_molecule_gets_a_sentence_in_both_tabs(story):
     browser.poll(lambda: "molecule has no powder pattern" in text.inner_text(), "the sentence", 20)
     tab(story, "Energy")
     press(story, "Relax")
-    browser.poll(lambda: "trained on crystals" in story.page.locator(".md-energy-said").inner_text(), "the sentence", 20)
+    browser.poll(
+        lambda: "trained on crystals" in story.page.locator(".md-energy-said").inner_text(), "the sentence", 20
+    )
     story.python("desk.session.undo()")
 
 

@@ -155,7 +155,7 @@ function energyView(link, signal) {
   link.on("energy", (e) => {
     const busy = Boolean(e.busy);
     for (const control of [evaluate, relax, calculator.input, fmax.input, steps.input]) control.disabled = busy;
-    cell.node.classList.toggle("md-off", busy);
+    cell.node.classList.toggle("md-energy-off", busy);
     // what a button did keeps the focus on its successor
     const focused = [evaluate, relax, keep, cancel].includes(document.activeElement) || node.dataset.held === "1";
     keep.style.display = e.keep ? "" : "none";
