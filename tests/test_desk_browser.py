@@ -383,7 +383,7 @@ def test_a_search_fades_the_map_and_a_find_is_opened_and_taken_back(story):
     drawn = rows.first.locator("img").evaluate("(img) => img.complete && img.naturalWidth > 0")
     assert drawn, "its picture is drawn"
     count = story.value("len(desk.session.history)")
-    rows.nth(1).locator("button").click()
+    rows.nth(1).locator("button", has_text="Open").click()
     browser.poll(lambda: story.value("len(desk.session.history)") == count + 1, "one step", 30)
     assert_stage_shows_session(story, "opening a known structure")
     story.page.locator(".md-undo").click()

@@ -32,7 +32,7 @@ _SIGNS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
 }  # fmt: skip
 _REMEDY = (
     'write elements (Ti O), "-F" (without), "Ti-O" (that system), "TiO2", "sg=62", "gap>1", "hull<0.05", "natoms<=10", '
-    'a source ("qm9") or an id ("mp-2657")'
+    '"motif=octahedron", "anion=O", a source ("qm9") or an id ("mp-2657")'
 )
 _COMPOSITIONS: WeakKeyDictionary[Atlas, np.ndarray] = WeakKeyDictionary()
 
@@ -42,7 +42,9 @@ def search(atlas: Atlas, query: str) -> np.ndarray:
 
     Words, apart by blanks or commas: an element ("Ti": contains it), "-F" (does not), a chemical system ("Ti-O": these
     elements and no others), a formula ("TiO2", any order, reduced), a type ("AB2", anonymous formula), a comparison
-    ("gap>1", "sg=62", "sg=Fd-3m", see ``PROPERTIES``; unknown values answer to none), a source ("qm9"), an id.
+    ("gap>1", "sg=62", "sg=Fd-3m", see ``PROPERTIES``; unknown values answer to none), a motif ("motif=octahedron": has
+    one of this shape, blanks as "_", beginnings will do), the most electronegative element ("anion=O"), a source
+    ("qm9"), an id.
 
     Raises AtlasError naming the word that means nothing.
     """
@@ -55,11 +57,14 @@ def search(atlas: Atlas, query: str) -> np.ndarray:
 
 def _one(atlas: Atlas, word: str) -> np.ndarray:
     columns = atlas.columns
-    if len(word) > 60:
+    if len(word) > 90:
         raise AtlasError(f"{word[:20]!r}… is no search word", where="map search", remedy=_REMEDY)
     compared = re.fullmatch(r"([a-z]+)(<=|>=|=|<|>)([^<>=]+)", word)
     if compared and compared[1] in PROPERTIES:
         return _compare(atlas, compared[1], compared[2], compared[3], word)
+    kind = re.fullmatch(r"(motif|anion)=(.+)", word)
+    if kind:
+        return _having(atlas, kind[1], kind[2], word)
     if word in set(np.unique(columns["source"]).tolist()):
         return np.asarray(columns["source"] == word)
     if re.fullmatch(r"-[A-Z][a-z]?", word):
@@ -67,12 +72,12 @@ def _one(atlas: Atlas, word: str) -> np.ndarray:
     if re.fullmatch(r"[A-Z][a-z]?", word) and word in _numbers():
         return _contains(atlas, word, word)
     if re.fullmatch(r"([A-Z][a-z]?)(-[A-Z][a-z]?)+", word):
-        wanted = np.zeros(_composition(atlas).shape[1], dtype=bool)
+        wanted = np.zeros(compositions(atlas).shape[1], dtype=bool)
         wanted[[_number(symbol, word) for symbol in word.split("-")]] = True
-        return ((_composition(atlas) > 0) == wanted).all(axis=1)
+        return ((compositions(atlas) > 0) == wanted).all(axis=1)
     counts = _parse(word)
     if counts is not None:
-        return (_composition(atlas) == counts).all(axis=1)
+        return (compositions(atlas) == counts).all(axis=1)
     if "anonymous" in columns and re.fullmatch(r"([A-Z]\d*)+", word):
         return np.asarray(columns["anonymous"] == word)
     found = np.asarray(columns["id"] == word)
@@ -97,8 +102,19 @@ def _compare(atlas: Atlas, name: str, sign: str, value: str, word: str) -> np.nd
     return known & _SIGNS[sign](np.where(known, values, 0.0), number)
 
 
+def _having(atlas: Atlas, kind: str, value: str, word: str) -> np.ndarray:
+    if kind == "anion":
+        return anions(atlas) == _number(value, word)
+    from motifdesk.atlas.shapes import shapes_of
+
+    shapes = shapes_of(atlas)
+    if shapes is None:
+        raise AtlasError("this map knows no motifs", where="map search", remedy="search by composition")
+    return shapes.having(value)
+
+
 def _contains(atlas: Atlas, symbol: str, word: str) -> np.ndarray:
-    return _composition(atlas)[:, _number(symbol, word)] > 0
+    return compositions(atlas)[:, _number(symbol, word)] > 0
 
 
 def _number(symbol: str, word: str) -> int:
@@ -107,7 +123,7 @@ def _number(symbol: str, word: str) -> int:
     return _numbers()[symbol]
 
 
-def _composition(atlas: Atlas) -> np.ndarray:
+def compositions(atlas: Atlas) -> np.ndarray:
     """int16 [M, 119]: reduced counts by atomic number."""
     if atlas not in _COMPOSITIONS:
         formulas, inverse = np.unique(atlas.columns["formula"], return_inverse=True)
@@ -119,6 +135,24 @@ def _composition(atlas: Atlas) -> np.ndarray:
         table = rows[inverse]
         _COMPOSITIONS[atlas] = table
     return _COMPOSITIONS[atlas]
+
+
+def anions(atlas: Atlas) -> np.ndarray:
+    """int [M]: atomic number of the most electronegative element (Pauling) of each structure; 0 where there is none."""
+    counts = compositions(atlas) > 0
+    return np.where(counts.any(axis=1), np.where(counts, _electronegativities()[None], -1.0).argmax(axis=1), 0)
+
+
+@lru_cache
+def _electronegativities() -> np.ndarray:
+    import warnings
+
+    from pymatgen.core import Element
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # noble gases have none; pymatgen says so of each
+        found = [float(Element.from_Z(z).X) for z in range(1, 119)]
+    return np.nan_to_num(np.array([0.0, *found], dtype=np.float32))
 
 
 def _parse(formula: str) -> np.ndarray | None:

@@ -54,15 +54,18 @@ class Shapes:
         return np.unpackbits(self.packed, axis=1, count=len(self.names)).astype(bool)
 
     def having(self, shape: str) -> np.ndarray:
-        """bool [M]: which structures have a motif of this shape. AtlasError names the shapes there are."""
+        """bool [M]: which structures have a motif of this shape, or of one whose name begins so. AtlasError names the
+        shapes there are."""
         wanted = shape.strip().replace("_", " ").lower()
-        if wanted not in self.names:
+        chosen = [k for k, name in enumerate(self.names) if name == wanted]
+        chosen = chosen or [k for k, name in enumerate(self.names) if name.startswith(wanted)]
+        if not chosen or not wanted:
             raise AtlasError(
                 f"no structure of this map has the motif {shape!r}",
                 where="map search",
-                remedy=f"shapes are {', '.join(n.replace(' ', '_') for n in self.names[1:])}",
+                remedy=f"the commonest are {', '.join(n.replace(' ', '_') for n in self.names[1:13])}",
             )
-        return self.has[:, self.names.index(wanted)]
+        return np.asarray(self.has[:, chosen].any(axis=1))
 
     @classmethod
     def counted(cls, atlas: Atlas, counts: Sequence[Mapping[str, int]]) -> Shapes:

@@ -28,7 +28,7 @@ from motifdesk.desk.handles import Hands, describe_handles
 from motifdesk.desk.history import describe_history, describe_travel
 from motifdesk.desk.latentpath import PathPane
 from motifdesk.desk.lives import Lives
-from motifdesk.desk.manifold import ManifoldPane
+from motifdesk.desk.manifold import MapWatch
 from motifdesk.desk.map import MapPane
 from motifdesk.desk.missing import MissingPane
 from motifdesk.desk.motifgraph import NetPane
@@ -145,7 +145,7 @@ class Desk(Lives, Relaxes, Commands, ipywidgets.VBox):
         return (
             self._autosave,
             self._compare,
-            ManifoldPane(self.session, self._output.publish),
+            MapWatch(self.session, self.map, self._output.publish),
             self._path,
             self._opening,
             *self._energy_parts(),

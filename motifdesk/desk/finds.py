@@ -33,6 +33,8 @@ class Finds:
         self._slow = Latest(lambda work: work(), "motifdesk-finds")
         self._cards = Latest(self._card, "motifdesk-card")
         self._listed = False
+        self._query = ""  # the search that is in force, and the points that answered to it
+        self._asked: np.ndarray = np.zeros(0, dtype=int)
         self._chosen: np.ndarray | None = None  # indices of the search or lasso; None: the neighbours of the design
 
     # ------------------------------------------------------------------------------------------ from the page
@@ -42,6 +44,9 @@ class Finds:
         if "query" in message:
             query = str(message["query"])
             self._slow.put(lambda: self._try(query))
+        elif "polygon" in message:
+            polygon = message["polygon"]
+            self._slow.put(lambda: self._lasso(polygon))
         elif "lasso" in message:
             indices = [int(i) for i in message["lasso"]]
             self._slow.put(lambda: self.take(indices))
@@ -49,9 +54,10 @@ class Finds:
             self._listed = bool(message["listed"])
             self.ask()
         elif "hover" in message:
-            self._cards.put(None if message["hover"] is None else int(message["hover"]))
+            point = None if message["hover"] is None else (int(message.get("curve", 0)), int(message["hover"]))
+            self._cards.put(point)
         elif "open" in message:
-            self.open(int(message["open"]))
+            self.open(int(message["open"]), int(message.get("curve", 0)))
 
     def ask(self) -> None:
         """The design has come to rest: bring the list up to date if somebody looks at it."""
@@ -74,6 +80,17 @@ class Finds:
             # what was found before stays
             self.output.publish(finds={**self.output.finds, "error": str(error), "query": query})
 
+    def _lasso(self, polygon: Any) -> None:
+        try:
+            found = self.pane.lassoed(polygon)
+        except AtlasError as error:
+            self.output.publish(finds={**self.output.finds, "error": str(error)})
+            return
+        with self._lock:
+            if self._query:
+                found = np.intersect1d(found, self._asked)  # what the search has faded is not meant
+        self.take(found)
+
     # ------------------------------------------------------------------------------------------ what is found
 
     def search(self, query: str) -> int:
@@ -86,13 +103,15 @@ class Finds:
         atlas = self._atlas()
         query = query.strip()
         with self._lock:
+            self._query = ""
             if not query:
                 self._chosen = None
                 self.pane.emphasise(None)
                 self._publish("", query)
                 return len(atlas)
             found = np.flatnonzero(search(atlas, query))
-            self._chosen = found
+            self._chosen = self._asked = found
+            self._query = query
             self.pane.emphasise(found)
             self._publish(f"{len(found)} of {len(atlas)} answer to “{query}”", query)
             return len(found)
@@ -100,7 +119,8 @@ class Finds:
     def take(self, indices: Iterable[int]) -> int:
         """List these points of the map (a lasso); how many they are."""
         atlas = self._atlas()
-        chosen = np.unique([int(i) for i in indices if 0 <= int(i) < len(atlas)]).astype(int)
+        chosen = np.unique(np.asarray(indices if isinstance(indices, np.ndarray) else list(indices), dtype=int))
+        chosen = chosen[(chosen >= 0) & (chosen < len(atlas))]
         with self._lock:
             self._chosen = chosen if len(chosen) else None
             self.pane.emphasise(self._chosen)
@@ -113,15 +133,30 @@ class Finds:
             if self.pane.atlas is not None:
                 self._publish(None, None)
 
-    def open(self, index: int) -> None:
-        """Put a known structure on the desk, as one step that can be undone."""
+    def open(self, index: int, curve: int = 0) -> None:
+        """Put a known structure on the desk, as one step that can be undone; a point of a layer is the layer's to
+        open."""
+        layer = self.pane.layer_of(curve)
+        if layer is not None:
+            if layer.opened is not None and index < len(layer.xy):
+                layer.opened(int(index))
+            return
         self.session.set_structure(self._atlas().structure(int(index)))
 
-    def _card(self, index: int | None) -> None:
+    def _card(self, point: tuple[int, int] | None) -> None:
         """The card of the point under the pointer, or none."""
         card: dict[str, Any] = {}
-        if index is not None and self.pane.atlas is not None and 0 <= index < len(self.pane.atlas):
-            card = {**self._row(int(index), None), "facts": self._facts(int(index))}
+        if point is not None:
+            curve, index = point
+            layer = self.pane.layer_of(curve)
+            try:
+                if layer is not None:
+                    card = dict(layer.card(index)) if layer.card is not None and index < len(layer.xy) else {}
+                elif self.pane.atlas is not None and 0 <= index < len(self.pane.atlas):
+                    card = {**self._row(index, None), "facts": self._facts(index)}
+            except MotifDeskError:
+                card = {}
+            card = card and {**card, "index": index, "curve": curve}
         self.output.publish(card=card)
 
     # ------------------------------------------------------------------------------------------ rows

@@ -43,7 +43,7 @@ const PANELS = {
     const colour = select("Colour the map by", [], "", (v) => link.send({ op: "colour", by: v }));
     const composition = segmented("Composition while the probe is dragged", [["keep", "keep species", "Keep the species: the probe carries the design's own code over the map, and only the geometry follows"], ["follow", "follow map", "Let the composition follow the map"]], (v) => link.send({ op: "composition", value: v }));
     const status = element("div", { class: "md-map-status", role: "status" });
-    const legend = element("div", { class: "md-legend", "aria-hidden": "true" });
+    const legend = element("div", { class: "md-legend", role: "group", "aria-label": "Colours of the map; choose one to show these alone" });
     el.append(element("h3", {}, "Map"), colour, element("span", { class: "md-grow" }), composition.node, findRow(link, signal), legend, status);
     link.on("mapbar", (m) => {
       fill(colour, m.options ?? [], m.by);
@@ -51,8 +51,8 @@ const PANELS = {
       composition.set(m.composition);
       status.textContent = m.status ?? "";
       el.closest(".md-pane-map")?.classList.toggle("md-no-map", !m.options?.length); // empty axes are no map
-      legend.replaceChildren(...(m.legend ?? []).map(([text, tint]) => {
-        const item = element("span", {}, text);
+      legend.replaceChildren(...(m.legend ?? []).map(([text, tint, word]) => {
+        const item = word ? element("button", { type: "button", class: "md-legend-word", title: `Show “${text}” alone (${word})`, onclick: () => link.ask?.(word) }, text) : element("span", {}, text);
         item.style.setProperty("--md-colour", tint);
         return item;
       }));

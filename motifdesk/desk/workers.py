@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from motifdesk.structures.errors import MotifDeskError
+
 if TYPE_CHECKING:
     from motifdesk.session import Gesture, Session
 
@@ -77,8 +79,17 @@ class Latest:
                 log.exception("%s failed", self._name)
 
 
+_FRAME_S = 0.08  # a frame of a drag that takes longer is followed by smaller ones
+_REST_S = 0.15  # the pointer has stopped: the design may come nearer to where it points
+_MOST_FRAMES = 12  # of that kind
+
+
 class Dragger:
-    """Map drags: moves go to the newest; releases and cancels keep their places among them. One gesture per drag."""
+    """Map drags: moves go to the newest; releases and cancels keep their places among them. One gesture per drag.
+
+    While the pointer moves, frames are bounded in time (`motifdesk.session.map_workers.Drag`); while it is held at
+    rest, further frames go on towards the same point as long as they gain something.
+    """
 
     def __init__(self, session: Session, done: Callable[[int], None], failed: Callable[[Exception], None]) -> None:
         self.session = session
@@ -141,6 +152,7 @@ class Dragger:
                 if not self._queue:
                     return
                 what, payload, serial = self._queue.pop(0)
+                last = what == "move" and not self._queue
             try:
                 if what == "move":
                     self._move(*payload)
@@ -156,8 +168,29 @@ class Dragger:
             finally:
                 if serial:  # 0: asked for by the desk itself
                     self._done(serial)
+            if last:
+                self._rest(payload[0])
+
+    def _rest(self, xy: tuple[float, float]) -> None:
+        """More frames towards `xy`, until the next request, the target, or no more gain."""
+        if not self._loop.sleep(_REST_S):
+            return
+        for _ in range(_MOST_FRAMES):
+            gesture = self._gesture
+            if gesture is None or not gesture.live or self._loop.waiting():
+                return
+            before = self.session.state.latent
+            if before.converged or before.residual is None:
+                return
+            try:
+                now = gesture.update(xy).latent
+            except MotifDeskError as error:
+                self._failed(error)
+                return
+            if now.residual is None or now.residual > 0.9 * before.residual:
+                return
 
     def _move(self, xy: tuple[float, float], composition: str) -> None:
         if self._gesture is None or not self._gesture.live:
-            self._gesture = self.session.gesture("drag", composition=composition)
+            self._gesture = self.session.gesture("drag", composition=composition, budget=_FRAME_S)
         self._gesture.update(xy)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -98,18 +99,30 @@ class Drag(Worker):
     Composition "keep": only the geometry follows, the atoms stay the same. "follow": where the nearest known
     structure of the map has another composition, its atoms take over (other motifs then). The waypoints *as
     processed* are the recipe (a pointer event that was overtaken moved nothing), so that a replay takes the same
-    path.
+    path. ``steps``: refinement steps of a frame; with a ``budget`` (seconds a frame), a frame after one that took
+    longer has a single step, until frames take a third of it again: a large cell then moves less in a frame instead
+    of more seldom. The steps of every frame are part of the recipe.
     """
 
     kind = "drag"
     quick = False
 
-    def __init__(self, services: Services, origin: State, composition: str = "keep", steps: int = DRAG_STEPS) -> None:
+    def __init__(
+        self,
+        services: Services,
+        origin: State,
+        composition: str = "keep",
+        steps: int = DRAG_STEPS,
+        budget: float | None = None,
+    ) -> None:
         super().__init__(services, origin)
         if composition not in ("keep", "follow"):
             raise SessionError(f"unknown composition {composition!r}", where="drag", remedy="choose keep or follow")
         self.composition = composition
         self.steps = int(steps)
+        self.budget = budget
+        self._now = self.steps
+        self._taken: list[int] = []
         self.waypoints: list[tuple[float, float]] = []
         self._codes: list[np.ndarray] = []
         self._follower: Any = None
@@ -150,13 +163,15 @@ class Drag(Worker):
 
     def _frame(self, target: tuple[float, float], code: Any = None) -> Draft:
         """One frame towards ``target``; ``code`` is its lifted code where that is known already (a replay)."""
+        began = time.perf_counter()
         if self._follower is None:
             self._follower = self.services.codec.follower(self.origin.arrays, self.composition)
         known = code is not None
         if code is None:
             code = self._code(target)
         options = {"anchor": self._anchor(target)} if self.composition == "follow" else {}
-        frame = self._follower.step(code, steps=self.steps, **options)
+        frame = self._follower.step(code, steps=self._now, **options)
+        self._taken.append(self._now)
         self.waypoints.append(target)
         self._codes.append(root_of(code))
         arrays = frame.arrays
@@ -177,6 +192,9 @@ class Drag(Worker):
             stale=False,
             target_root=root_of(code),
         )
+        if self.budget is not None:
+            took = time.perf_counter() - began
+            self._now = 1 if took > self.budget else self.steps if took < self.budget / 3.0 else self._now
         return Draft(replace(state, latent=latent), self._name(target))
 
     def _code(self, target: tuple[float, float]) -> Any:
@@ -216,7 +234,7 @@ class Drag(Worker):
             # digit, and a path over the map multiplies that by a million
             "codes": [code_to_text(c) for c in self._codes],
             "composition": self.composition,
-            "steps": self.steps,
+            "steps": self.steps if set(self._taken) == {self.steps} else list(self._taken),
         }
 
     def finish(self, draft: Draft) -> Draft:
@@ -232,9 +250,12 @@ class Drag(Worker):
     @classmethod
     def replay(cls, services: Services, origin: State, parameters: Mapping[str, Any], seed: int) -> Draft:
         """Go through the stored waypoints and codes again."""
-        worker = cls(services, origin, parameters["composition"], parameters["steps"])
+        worker = cls(services, origin, parameters["composition"])
+        steps, places = parameters["steps"], parameters["waypoints"]
+        each = steps if isinstance(steps, list) else [int(steps)] * len(places)
         draft = None
-        for waypoint, text in zip(parameters["waypoints"], parameters["codes"], strict=True):
+        for waypoint, text, count in zip(places, parameters["codes"], each, strict=True):
+            worker._now = int(count)
             draft = worker._frame(point(waypoint), codes_of(code_from_text(text)))
         if draft is None:
             raise SessionError("a drag without waypoints", where="replay", remedy="the file was altered")
