@@ -27,6 +27,7 @@ from motifdesk.structures.errors import CodecError
 MAX_JUMP = 0.45  # Angstrom, longest way of an atom in one frame
 _NOISE = 0.002  # Angstrom; at a symmetric structure the derivative towards a tilt vanishes
 _EXACT = 1e-5  # residual from which on trials are judged in double precision
+_LEAST = 0.02  # share of the cost that is worth another trial on the way
 _VOLUME_WEIGHT = 0.05  # of the squared difference of log volumes; the codes' own scale is 1
 COMPOSITIONS = ("keep", "follow")
 
@@ -188,7 +189,7 @@ class Follower:
         )
         diagonal = hessian.diagonal(dim1=1, dim2=2)
         floor = diagonal.mean(-1, keepdim=True)
-        for _ in range(3):
+        for attempt in range(3):
             weight = self._damping * torch.maximum(diagonal, 0.2 * floor) + 1e-12
             factor = torch.linalg.cholesky(hessian + torch.diag_embed(weight))
             move = -torch.cholesky_solve(gradient[..., None], factor)[..., 0]
@@ -196,6 +197,9 @@ class Follower:
             if move.shape[1] > 3 * n:
                 longest = torch.maximum(longest, move[:, 3 * n :].abs().max() / 0.05)
             move = move / longest.clamp(min=1.0)
+            promised = -float((2.0 * (gradient * move).sum(-1) + torch.einsum("bx,bxy,by->b", move, hessian, move))[0])
+            if attempt and not exact and promised < _LEAST * float(cost):
+                return False  # a step was refused, and a shorter one gains little before the target moves on
             for _ in range(12):  # the whole frame stays below the jump limit, the strain's share included
                 positions, cells = apply_step(self._geometry, self._positions, self._cells, move)
                 jump = float((positions - before).norm(dim=-1).max())

@@ -32,6 +32,7 @@ _MODULES = (
     "energy.js",
     "diffraction.js",
     "mappath.js",
+    "maplasso.js",
     "edits.js",
     "handles.js",
     "drawing.js",

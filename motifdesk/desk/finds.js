@@ -17,7 +17,6 @@ class MapCard {
     for (const event of ["plotly_hover", "plotly_unhover", "plotly_selected", "plotly_deselect", "plotly_click", "plotly_doubleclick"]) map.gd.removeAllListeners?.(event);
     map.gd.on("plotly_hover", (e) => this.over(e));
     map.gd.on("plotly_unhover", () => this.away());
-    map.gd.on("plotly_selected", (e) => { if (e?.lassoPoints) this.link.send({ op: "find", polygon: [e.lassoPoints.x, e.lassoPoints.y].map((v) => Array.from(v, Number)) }); });
     map.gd.on("plotly_click", (e) => { const p = e?.points?.[0]; if (p && !pickPathEnd(this.link, p)) { this.asked = this.key(p); this.link.send({ op: "find", hover: p.pointIndex ?? p.pointNumber, curve: p.curveNumber }); } });
     map.gd.addEventListener("dblclick", () => this.open(), { signal });
     this.link.on("card", (card) => this.show(card), signal);

@@ -69,6 +69,7 @@ class MapPane:
         output.publish(figure_id=self.figure._model_id if hasattr(self.figure, "_model_id") else self.figure.model_id)
         self.composition = "keep"
         self.by = "source"
+        self.drawing = False
         self.status = "The map opens with the codec …"
         self.atlas: Any = None
         self.lock = threading.RLock()
@@ -143,9 +144,8 @@ class MapPane:
             trace.unselected = {"marker": {"opacity": 0.05}}
 
     def lasso(self, on: bool) -> None:
-        """Whether dragging over the map draws a lasso rather than panning."""
-        with self.lock:
-            self.figure.layout.dragmode = "lasso" if on else "pan"
+        """Whether dragging over the map draws a lasso (the page's own) rather than panning."""
+        self.drawing = bool(on)
 
     def _colour(self, name: str) -> None:
         found = colouring(self.atlas, name)
@@ -163,7 +163,7 @@ class MapPane:
             "composition": self.composition,
             "status": self.status,
             "legend": self.legend,
-            "lasso": self.figure.layout.dragmode == "lasso",
+            "lasso": self.drawing,
         }
 
     def overlay(self, state: State, history: History) -> dict[str, Any]:

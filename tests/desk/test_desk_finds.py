@@ -43,12 +43,12 @@ def test_a_bad_word_keeps_what_was_found(page):
 
 def test_a_lasso_lists_its_points_and_nonsense_is_left_out(page):
     page.send("lasso", on=True)
-    assert page.desk.map.figure.layout.dragmode == "lasso" and page.out.mapbar["lasso"]
+    assert page.desk.map.drawing and page.out.mapbar["lasso"]
     page.send("find", lasso=[3, 5, 5, 10**9, -4])
     assert page.desk.settle()
     assert sorted(row["index"] for row in page.out.finds["rows"]) == [3, 5]
     page.send("lasso", on=False)
-    assert page.desk.map.figure.layout.dragmode == "pan"
+    assert not page.desk.map.drawing
 
 
 def test_unasked_the_list_holds_the_neighbours_of_the_design_and_follows_it(page, atlas):
