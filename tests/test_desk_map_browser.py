@@ -21,7 +21,7 @@ desk = md.Desk(md.read("BaTiO3-tetragonal.cif", cell="primitive"))
 desk"""
 WAY = """() => {
   const box = document.querySelector(".md-way");
-  const line = box.querySelector(".md-way-line").getAttribute("points") || "";
+  const line = [...box.querySelectorAll(".md-way-line")].map((l) => l.getAttribute("points") || "").join(" ").trim();
   const points = line.split(" ").map((p) => p.split(",").map(Number));
   const letters = [...box.querySelectorAll("text")].map((t) => t.textContent);
   return { shown: box.style.display !== "none", points, letters };

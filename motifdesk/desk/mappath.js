@@ -167,7 +167,8 @@ TABS.push({
 // The path on the map: where its images really lie, with the two ends.
 MAP_LAYERS.push((map) => {
   const group = svg("g", { class: "md-way" });
-  const line = svg("polyline", { class: "md-way-line" });
+  const [line, after] = [0, 1].map(() => svg("polyline", { class: "md-way-line" }));
+  const gap = svg("line", { class: "md-way-gap" }); // where atoms are exchanged nothing lies on the way
   const dots = svg("g", { class: "md-way-dots" });
   const letters = ["A", "B"].map((letter) => {
     const node = svg("g", { class: `md-way-end md-way-${letter.toLowerCase()}` });
@@ -176,7 +177,7 @@ MAP_LAYERS.push((map) => {
     node.append(svg("circle", { r: 8 }), text);
     return node;
   });
-  group.append(line, dots, ...letters);
+  group.append(line, after, gap, dots, ...letters);
   const layer = {
     place() {
       if (!group.isConnected) map.layer.prepend(group);
@@ -185,8 +186,13 @@ MAP_LAYERS.push((map) => {
       if (points.length < 2 || !map.axes()) return;
       const cut = map.link.get("latentpath").exchange;
       const at = points.map((p) => map.toPixel(p));
-      line.setAttribute("points", at.map((p) => p.join(",")).join(" "));
-      dots.replaceChildren(...at.slice(1, -1).map(([cx, cy], k) => svg("circle", { cx, cy, r: 2.4, class: cut !== null && cut !== undefined && k + 1 >= cut ? "md-way-later" : "" })));
+      const broken = cut !== null && cut !== undefined;
+      const points_of = (part) => part.map((p) => p.join(",")).join(" ");
+      line.setAttribute("points", points_of(broken ? at.slice(0, cut) : at));
+      after.setAttribute("points", broken ? points_of(at.slice(cut)) : "");
+      gap.style.display = broken ? "" : "none";
+      if (broken) for (const [k, v] of Object.entries({ x1: at[cut - 1][0], y1: at[cut - 1][1], x2: at[cut][0], y2: at[cut][1] })) gap.setAttribute(k, v);
+      dots.replaceChildren(...at.slice(1, -1).map(([cx, cy], k) => svg("circle", { cx, cy, r: 2.4, class: broken && k + 1 >= cut ? "md-way-later" : "" })));
       [at[0], at[at.length - 1]].forEach(([x, y], k) => letters[k].setAttribute("transform", `translate(${x} ${y})`));
     },
     dispose() { group.remove(); },
