@@ -23,7 +23,7 @@ class MapWatch(Part):
 
     On a thread of its own, newest first: a drag does not wait for it. Empty as soon as an edit leaves the design's
     place on the map unknown. Also tells the map which elements' shares may colour it, and reads, while the hand
-    rests, what a drag would have to wait for. """
+    rests, what a drag would have to wait for."""
 
     def __init__(self, session: Session, pane: MapPane, publish: Callable[..., None]) -> None:
         self.session, self.map = session, pane
