@@ -7,6 +7,7 @@ import pytest
 from ase.calculators.calculator import Calculator, all_changes
 from ase.calculators.emt import EMT
 
+from motifdesk.data import path
 from motifdesk.screening import Campaign, Plan, ScreeningError, relax
 from motifdesk.screening.energies.calculators import AseCalculator
 from motifdesk.structures import AtomArrays, corpus
@@ -117,3 +118,25 @@ def test_bundled_phases_have_the_energies_of_the_calculator_and_spare_a_campaign
     above = [c.energy.above_hull for c in campaign.store if c.energy is not None]
     assert above and all(v is not None and -3 < v < 0.5 for v in above)  # against elements alone: far below
     assert campaign.store._one("SELECT count(*) FROM phases WHERE note = 'bundled'") > 0
+
+
+def test_a_store_that_names_no_optimiser_was_relaxed_by_fire(tmp_path):
+    def campaign(**energy):
+        table = {"calculator": "screening_calculators:Steady", **energy}
+        checks = {"skip": ["motifs", "bond_valence"]}
+        generate = [{"kind": "files", "files": [str(path("examples", "NaCl.cif"))]}]
+        plan = {"campaign": {"map": False}, "generate": generate, "checks": checks, "energy": table}
+        return Campaign(Plan.make(plan, tmp_path))
+
+    for relaxed in (False, True):
+        first = campaign(relax=relaxed, optimiser="fire", hull=False)
+        first.run(workers=0)
+        first.store.remember("energy", {k: v for k, v in first.plan.energy.items() if k != "optimiser"})
+        first.close()
+        campaign(relax=relaxed, optimiser="fire", hull=False).close()
+        if relaxed:
+            with pytest.raises(ScreeningError, match="different in an earlier run"):
+                campaign(relax=True, hull=False)
+        else:
+            campaign(relax=False, hull=False).close()
+        (tmp_path / "campaign.sqlite").unlink()

@@ -307,8 +307,10 @@ class Campaign:
 
 
 def _but_seconds(table: Mapping[str, Any]) -> dict[str, Any]:
-    """A longer time limit makes no other candidate."""
-    return {k: v for k, v in table.items() if k not in ("seconds", "hull", "hull_atoms", "hull_relax")}
+    """A longer time limit makes no other candidate; nor does an optimiser where nothing is relaxed."""
+    beside = ("seconds", "hull", "hull_atoms", "hull_relax", *(() if table.get("relax") else ("optimiser",)))
+    told = {"optimiser": "fire", **table}  # what stores of earlier versions do not name
+    return {k: v for k, v in told.items() if k not in beside}
 
 
 def _stage(progress: Callable[[Progress], object] | None, name: str) -> Callable[[int, int], None]:
