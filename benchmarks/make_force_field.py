@@ -95,15 +95,30 @@ def main() -> None:
     }
     digest = save_force_field(options.folder / "force_field.safetensors", made, facts)
     state.unlink(missing_ok=True)
-    write_card(options.folder / "FORCE_CARD.md", digest, facts, made, part(True))
+    write_card(options.folder / "FORCE_CARD.md", digest, facts, made, part(True), part(False))
     print(digest, facts)
 
 
-def write_card(target: Path, digest: str, facts: dict[str, Any], model: ForceField, held: list[Labelled]) -> None:
+def _formula(numbers: np.ndarray) -> tuple[tuple[int, int], ...]:
+    """Elements and their counts, reduced."""
+    species, counts = np.unique(numbers, return_counts=True)
+    return tuple(zip(species.tolist(), (counts // np.gcd.reduce(counts)).tolist(), strict=True))
+
+
+def write_card(
+    target: Path, digest: str, facts: dict[str, Any], model: ForceField, held: list[Labelled], trained: list[Labelled]
+) -> None:
     """The model card: what it was trained on, how far off it is on what it was not trained on."""
+    formulas = {_formula(s.numbers) for s in trained}
+    strange = [s for s in held if _formula(s.numbers) not in formulas]
     calm = [s for s in held if np.abs(s.forces).max() < 0.3]
     rough = [s for s in held if np.abs(s.forces).max() >= 0.3]
-    rows = [("all", held), ("near rest (no force above 0.3 eV/A)", calm), ("moved", rough)]
+    rows = [
+        ("all", held),
+        ("near rest (no force above 0.3 eV/A)", calm),
+        ("moved", rough),
+        ("no training structure has their formula", strange),
+    ]
     table = []
     for name, members in rows:
         e = errors(model, members, model.config.cutoff)

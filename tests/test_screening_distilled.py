@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from motifdesk.screening.energies import make_calculator, relax
 from motifdesk.screening.errors import ScreeningError
 from motifdesk.session import Session
 from motifdesk.structures import AtomArrays, read, to_arrays
+
+DATA = Path(__file__).parent / "data"
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +70,24 @@ def test_what_it_does_not_know_is_said_and_passed_over(calculator, crystals):
     with pytest.raises(ScreeningError, match="Fr"):
         calculator.live(strange)
     assert calculator.relax_many([molecule, strange], steps=3) == [molecule, strange]
+
+
+def test_it_is_near_its_teacher_on_crystals_it_was_not_trained_on(calculator):
+    from motifdesk.networks.force_training import errors, read_labels
+    from motifdesk.screening.energies.distilled import bundled
+    from motifdesk.structures import corpus
+
+    model, _ = bundled()
+    held, _, ids = read_labels([DATA / "chgnet_labels.npz"], model.config.cutoff)
+    for place in ids:
+        name, _, key = str(place).partition("/")
+        c = corpus(name)
+        assert c.development[list(c.ids).index(key)], f"{place} is in the training part"
+    found = errors(model, held, model.config.cutoff)
+    assert found["energy"] < 200  # meV/atom; the corpora spread over 2 eV/atom
+    assert found["stress"] < 5  # GPa
+    plain = 1e3 * float(np.mean([np.abs(s.forces).mean() for s in held]))
+    assert found["forces"] < 0.65 * plain, "no nearer to the teacher's forces than a model that says zero"
 
 
 def test_the_card_says_what_the_file_says(calculator):
