@@ -18,6 +18,22 @@ def test_lab_names_a_missing_notebook(tmp_path, capsys):
     assert "missing.ipynb" in capsys.readouterr().err
 
 
+def test_voila_names_a_missing_notebook_and_serves_one_without_the_network(tmp_path, capsys, monkeypatch):
+    pytest.importorskip("voila")
+    assert cli.main(["voila", str(tmp_path / "missing.ipynb")]) == 2
+    assert "missing.ipynb" in capsys.readouterr().err
+    started = {}
+    monkeypatch.setattr(cli.subprocess, "call", lambda command, env: started.update(command=command, env=env) or 0)
+    notebook = tmp_path / "a.ipynb"
+    notebook.write_text("{}")
+    assert cli.main(["voila", str(notebook), "--theme", "dark", "--no-browser", "--port", "8877"]) == 0
+    assert {"--template=motifdesk", "--theme=dark", "--no-browser", "--port=8877"} <= set(started["command"])
+    from pathlib import Path
+
+    place = Path(started["env"]["JUPYTER_PATH"].split(":")[0]) / "voila" / "templates" / "motifdesk"
+    assert "https://" not in (place / "index.html.j2").read_text() and (place / "conf.json").is_file()
+
+
 def test_unknown_benchmark_lists_the_known_ones(capsys):
     assert cli.main(["bench", "nonsense"]) == 2
     assert "import" in capsys.readouterr().err
@@ -36,7 +52,7 @@ def test_benchmark_json_names_figures_versions_machine_seed_and_command(tmp_path
     assert report["command"].startswith("motifdesk")
 
 
-@pytest.mark.parametrize("command", ["lab", "encode", "decode", "train", "atlas-fit", "screen", "bench"])
+@pytest.mark.parametrize("command", ["lab", "voila", "encode", "decode", "train", "atlas-fit", "screen", "bench"])
 def test_every_command_has_help(command, capsys):
     with pytest.raises(SystemExit) as stop:
         cli.main([command, "--help"])

@@ -1,6 +1,6 @@
-"""The whole desk by keyboard in JupyterLab: every control reached by Tab in reading order, named, visible in both themes;
-the structure and the map moved by keys; JupyterLab's own shortcuts neither taken nor let in. Nothing comes from the
-network all the while.
+"""The whole desk by keyboard in JupyterLab: every control reached by Tab in reading order, named, visible in both
+themes; the structure and the map moved by keys; JupyterLab's own shortcuts neither taken nor let in. Nothing comes from
+the network all the while.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ async function openFile(link, file, about = {}) {
 
 function openButton(el, link, signal) {
   el.mdLink = link;
-  const picker = element("input", { type: "file", accept: OPEN_KINDS, class: "md-hidden", tabindex: "-1", "aria-hidden": "true" });
+  const picker = element("input", { type: "file", accept: OPEN_KINDS, class: "md-hidden", tabindex: "-1", "aria-label": "Structure file or saved session" });
   picker.addEventListener("change", () => {
     if (picker.files.length) openFile(link, picker.files[0]);
     picker.value = ""; // the same file may be chosen again
