@@ -50,6 +50,8 @@ def nameless(page: Any, root: str = ROOT, least: int = 20) -> list[str]:
                 html = client.send("DOM.getOuterHTML", {"backendNodeId": entry["backendDOMNodeId"]})["outerHTML"]
                 if role in ("image", "img") and 'alt=""' in html:
                     continue  # said by its neighbours
+                if role == "row":
+                    continue  # said cell by cell
                 found.append(f"{role}: {html[:140]}")
         assert len(nodes) > least, "the accessibility tree holds the desk"
         return found
