@@ -58,6 +58,18 @@ def test_a_longer_wavelength_moves_peaks_out_and_a_range_cuts():
     )
 
 
+def test_a_cell_that_is_askew_in_the_seventh_digit_has_the_peaks_of_the_right_one():
+    session = open_("CaTiO3.cif")
+    right = session.diffraction()
+    session.strain([[0.0, 3e-7, -2e-7], [3e-7, 0.0, 1e-7], [-2e-7, 1e-7, 0.0]])
+    askew = session.diffraction()
+    assert [p.label for p in askew.peaks] == [p.label for p in right.peaks]
+    assert [p.multiplicity for p in askew.peaks] == [p.multiplicity for p in right.peaks]
+    for a, b in zip(askew.peaks, right.peaks, strict=True):
+        assert a.two_theta == pytest.approx(b.two_theta, abs=1e-3)
+        assert a.intensity == pytest.approx(b.intensity, rel=1e-3, abs=1e-3)
+
+
 def test_a_profile_has_the_area_of_its_peaks():
     peaks = (Reflection(30.0, 3.0, 100.0, ((1, 0, 0),), (6,)), Reflection(50.0, 1.8, 40.0, ((1, 1, 0),), (12,)))
     at, height = Pattern("x", "CuKa", 1.54, (20.0, 60.0), peaks).profile(width=0.5, points=4001)

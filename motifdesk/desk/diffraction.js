@@ -142,10 +142,10 @@ function diffractionView(link, signal) {
     how.node.style.display = d.against ? "" : "none";
     list.style.display = d.design ? "" : "none";
     key.replaceChildren(...[[d.design, "md-key-design", "design"], [d.against, "md-key-other", d.against?.title]].filter(([p]) => p).map(([, kind, name]) => element("span", { class: kind, title: name }, name)));
-    const others = new Map((d.against?.peaks ?? []).map((p) => [p[3], p]));
+    const others = new Map((d.against?.peaks ?? []).flatMap((p) => p[3].split(", ").map((hkl) => [hkl, p])));
     const held = body.contains(document.activeElement);
     body.replaceChildren(...(d.design?.peaks ?? []).map(([angle, spacing, i, hkl], k) => {
-      const other = others.get(hkl);
+      const other = hkl.split(", ").map((h) => others.get(h)).find(Boolean);
       const novel = d.against && !other;
       const cells = [[angle.toFixed(2)], [spacing.toFixed(3)], [i.toFixed(1)], [d.against ? (other ? other[2].toFixed(1) : "—") : ""]];
       const row = element("tr", { class: novel ? "md-primary-mode" : null, tabindex: k === now ? "0" : "-1", "data-lm-suppress-shortcuts": "true", onfocus: () => { now = k; chart.show([0, k]); light([0, k]); }, onpointerenter: () => { chart.show([0, k]); light([0, k]); } }, element("th", { scope: "row" }, hkl), ...cells.map(([t]) => element("td", { class: "md-number" }, t)));

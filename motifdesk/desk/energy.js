@@ -111,7 +111,8 @@ function energyView(link, signal) {
     const input = element("input", { class: "md-text", "aria-label": `${label}${unit ? `, ${unit}` : ""}`, title, "data-lm-suppress-shortcuts": "true", spellcheck: "false", ...attributes });
     return { input, node: element("label", { class: "md-field-inline", title }, element("span", {}, label), input, unit ? element("span", {}, unit) : null) };
   };
-  const calculator = field("by", "", { type: "text", value: "chgnet", "aria-label": "Calculator" }, "chgnet, or module:Class of any ASE calculator (naming a module runs its code)");
+  const names = element("datalist", { id: `md-calculators-${Math.random().toString(36).slice(2)}` }, ...["chgnet", "distilled"].map((name) => element("option", { value: name })));
+  const calculator = field("by", "", { type: "text", value: "chgnet", "aria-label": "Calculator", list: names.id }, "chgnet, distilled (fast, rougher), or module:Class of any ASE calculator (naming a module runs its code)");
   const fmax = field("until force <", "eV/Å", { type: "number", value: 0.05, min: 0, step: 0.01 }, "Relaxed when no force is larger, the cell's included");
   const steps = field("steps", "", { type: "number", value: 200, min: 0, step: 10 }, "Steps at most; a relaxation that needs more is called not relaxed");
   let free = true;
@@ -140,7 +141,7 @@ function energyView(link, signal) {
   const rows = element("dl", { class: "md-facts-list" });
   const chart = new StepChart();
   const left = element("div", { class: "md-energy-left" },
-    element("div", { class: "md-energy-fields" }, calculator.node, fmax.node, steps.node, cell.node),
+    element("div", { class: "md-energy-fields" }, calculator.node, fmax.node, steps.node, cell.node, names),
     element("div", { class: "md-row md-energy-buttons" }, evaluate, relax, keep, cancel, clock), bar, said, rows);
   const node = element("div", { class: "md-energy" }, left, chart.node);
   node.addEventListener("keydown", (e) => {

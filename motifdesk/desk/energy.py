@@ -232,7 +232,7 @@ class EnergyPart(Part):
         if run.state in _SAID:
             text, level = _SAID[run.state]
             if run.frame is not None and run.state != "cancelled":
-                text += f" after {run.frame.step} steps, largest force {run.frame.force:.3f} eV/Å (the cell's included)"
+                text += f" after {run.frame.step} steps, largest force {run.frame.force:.3f} eV/Å"
             text += "."
         elif run.state == "ended":
             frame = "" if run.frame is None else f" at step {run.frame.step}"

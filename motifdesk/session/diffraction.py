@@ -28,6 +28,7 @@ RADIATIONS = {
 RANGE = (5.0, 90.0)
 LARGEST = 2000
 """Atoms of the largest cell a pattern is computed of."""
+_SAME = 0.01  # degrees within which no diffractometer tells two peaks apart
 _FAINT = 1e-3  # percent of the strongest peak below which a peak is not kept
 
 
@@ -133,15 +134,40 @@ def powder_pattern(
                 one_line(error, 150), where="diffraction", remedy="the pattern of other elements can be computed"
             ) from error
         found = None
-    peaks = []
-    if found is not None:
-        for angle, height, families, d in zip(found.x, found.y, found.hkls, found.d_hkls, strict=True):
-            if low <= angle <= high and height >= _FAINT:
-                hkl = tuple(tuple(int(i) for i in f["hkl"]) for f in families)
-                many = tuple(int(f["multiplicity"]) for f in families)
-                peaks.append(Reflection(float(angle), float(d), float(height), hkl, many))
+    whole = () if found is None else _merged(found, wavelength)
+    peaks = [p for p in whole if low <= p.two_theta <= high and p.intensity >= _FAINT]
     name = radiation if isinstance(radiation, str) else f"{wavelength:g} Å"
     return Pattern(title or arrays.formula, name, wavelength, (low, high), tuple(peaks))
+
+
+def _merged(found: Any, wavelength: float) -> list[Reflection]:
+    """Peaks of pymatgen's pattern; those closer than `_SAME` are one, families that differ in signs alone too.
+
+    A relaxed cell is orthorhombic to seven digits and monoclinic beyond: without this every peak would be two.
+    """
+    groups: list[list[int]] = []
+    for k, angle in enumerate(found.x):
+        if groups and angle - found.x[groups[-1][-1]] < _SAME:
+            groups[-1].append(k)
+        else:
+            groups.append([k])
+    heights = [sum(float(found.y[k]) for k in group) for group in groups]
+    peaks = []
+    for group, height in zip(groups, heights, strict=True):
+        angle = sum(float(found.x[k]) * float(found.y[k]) for k in group) / height
+        families: dict[tuple[int, ...], tuple[tuple[int, ...], int]] = {}
+        for family in (f for k in group for f in found.hkls[k]):
+            hkl = tuple(int(i) for i in family["hkl"])
+            unsigned = tuple(abs(i) for i in hkl)
+            first, many = families.get(unsigned, (hkl, 0))
+            # the one with fewest minus signs speaks for all
+            best = min(first, hkl, key=lambda h: sum(i < 0 for i in h))
+            families[unsigned] = best, many + int(family["multiplicity"])
+        d = wavelength / (2.0 * np.sin(np.radians(angle / 2.0)))
+        hkls = tuple(h for h, _ in families.values())
+        counts = tuple(m for _, m in families.values())
+        peaks.append(Reflection(angle, float(d), 100.0 * height / max(heights), hkls, counts))
+    return peaks
 
 
 def _range(two_theta: Sequence[float]) -> tuple[float, float]:

@@ -14,7 +14,8 @@ from motifdesk.session.workers import Draft, Worker
 from motifdesk.structures.arrays import AtomArrays
 from motifdesk.structures.errors import SessionError
 
-SPOKEN = {"chgnet": "CHGNet"}
+SPOKEN = {"chgnet": "CHGNet", "distilled": "distilled CHGNet"}
+"""Calculators that come with the program, as they are called in names of steps."""
 
 
 class Relax(Worker):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from motifdesk.session.engine import Engine
 from motifdesk.session.paths import other
-from motifdesk.session.relax_worker import Relax
+from motifdesk.session.relax_worker import SPOKEN, Relax
 from motifdesk.session.state import State
 from motifdesk.structures.arrays import AtomArrays, to_arrays
 from motifdesk.structures.errors import SessionError
@@ -181,10 +181,11 @@ class Relaxing(Engine):
         """Energy (eV/atom), forces [N, 3] (eV/A) and stress [3, 3] (eV/A^3) of the committed design; no edit.
 
         ``which``: another structure instead: "start", a history node, or anything ``motifdesk.read`` accepts.
-        ``calculator``: "chgnet" (extra ``screen``), or "module:Class" of any ASE calculator with its ``arguments``, as
-        in ``motifdesk.screening``; it runs in a process of its own, which stays for the next question. Naming a module
-        runs its code. Energies of different calculators are never to be compared. Raises ScreeningError when it cannot
-        be made, throws, returns NaN, dies, or says nothing for ``patience`` seconds.
+        ``calculator``: "chgnet" (extra ``screen``), "distilled" (the bundled fast potential), or "module:Class" of any
+        ASE calculator with its ``arguments``, as in ``motifdesk.screening``; it runs in a process of its own, which
+        stays for the next question. Naming a module runs its code. Energies of different calculators are never to be
+        compared. Raises ScreeningError when it cannot be made, throws, returns NaN, dies, or says nothing for
+        ``patience`` seconds.
         """
         options = calculator_options(calculator, arguments)
         arrays = self.committed.arrays if which is None else to_arrays(other(self.history, which).structure)
@@ -271,11 +272,11 @@ def calculator_options(calculator: Any, arguments: Mapping[str, Any] | None) -> 
     """{"calculator", "arguments"} as JSON types, or one SessionError."""
     import json
 
-    if not isinstance(calculator, str) or not (calculator == "chgnet" or ":" in calculator):
+    if not isinstance(calculator, str) or not (calculator in SPOKEN or ":" in calculator):
         raise SessionError(
             f"no calculator is called {calculator!r}" if isinstance(calculator, str) else "a calculator has a name",
             where="calculator",
-            remedy='give "chgnet", or "module:Class" of an ASE calculator with its arguments',
+            remedy='give "chgnet", "distilled", or "module:Class" of an ASE calculator with its arguments',
         )
     try:
         plain = json.loads(json.dumps(dict(arguments or {}), allow_nan=False))
@@ -287,10 +288,10 @@ def calculator_options(calculator: Any, arguments: Mapping[str, Any] | None) -> 
 
 
 def refuse_molecules(arrays: AtomArrays, options: Mapping[str, Any]) -> None:
-    """CHGNet knows crystals alone."""
-    if not arrays.is_crystal and options["calculator"] == "chgnet":
+    """CHGNet and what is distilled from it know crystals alone."""
+    if not arrays.is_crystal and options["calculator"] in SPOKEN:
         raise SessionError(
-            "CHGNet was trained on crystals and says nothing of a molecule",
+            f"{SPOKEN[options['calculator']]} was trained on crystals and says nothing of a molecule",
             where=arrays.formula,
             remedy="open a crystal, or name another calculator",
         )

@@ -23,7 +23,7 @@ def main() -> int:
     os.dup2(2, 1)
     warnings.simplefilter("ignore")
     if hasattr(os, "nice"):
-        os.nice(5)  # the desk answers first
+        os.nice(10)  # the desk answers first
     lines: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     stopped: set[int] = set()
 
