@@ -105,7 +105,11 @@ def test_a_design_is_changed_undone_and_redone_by_keys_alone(lab):
     browser.poll(lambda: steps(lab) == ["open"], "the undo", 20)
     press(lab, "Control+Shift+z")
     browser.poll(lambda: steps(lab) == ["open", "distort"], "the redo", 20)
+    key = list(lab.value("dict(desk.session.state.amplitudes)"))[0]
+    slider = lab.page.locator(f".md-slider[data-key='{key}'] input[type=range]")
+    browser.poll(lambda: abs(float(slider.input_value())) > 0.01, "the slider where the redo put it", 20)
     value = slider.input_value()
+    slider.focus()
     press(lab, "ArrowRight", "ArrowRight", "Escape")  # at once: a rest of the keys would make a step of it
     browser.poll(lambda: slider.input_value() == value, "the slider where the design is", 20)
     assert not lab.value("desk.session.state.preview")

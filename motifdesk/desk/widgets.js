@@ -111,6 +111,7 @@ class Slider {
   cancel() {
     clearTimeout(this.rest);
     this.busy = this.pointer = false;
+    this.set(this.spec.value); // a move that never became a preview leaves nothing for Python to take back
     this.link.send({ op: "cancel", what: this.live.op });
   }
 
