@@ -144,7 +144,7 @@ class Atlas:
 
         Brute force, 2 ms for 25,000 points of 128 numbers, 8 ms for 100,000; but a code that moved by d since an
         earlier question can only have neighbours among the points that were within (distance of the k-th) + 2 d of it
-        then: while a pointer moves, some hundred points are looked at. """
+        then: while a pointer moves, some hundred points are looked at."""
         points = geometry @ self._matrix - self._offset
         count = min(k, len(self))
         indices = np.empty((len(points), count), dtype=np.int64)

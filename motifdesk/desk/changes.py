@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from motifdesk.desk.history import describe_history
+from motifdesk.desk.history import listed
 from motifdesk.desk.workers import Latest
 from motifdesk.session.paths import Other, decomposed, other, way
 from motifdesk.structures.errors import MotifDeskError, SessionError, one_line
@@ -111,9 +111,7 @@ class ChangesPane:
         self._show(self._described)
 
     def _choices(self) -> list[list[str]]:
-        rows = [row["id"] for row in describe_history(self.session.history)["nodes"] if "id" in row]
-        listed = [self.session.history[k] for k in sorted({0, *rows})]  # of a long history what the panel lists
-        nodes = [[str(node.id), f"step {node.id}: {node.edit.name}"] for node in listed]
+        nodes = [[str(node.id), f"step {node.id}: {node.edit.name}"] for node in listed(self.session.history)]
         nodes[0] = ["start", f"the start: {nodes[0][1].partition(': ')[2]}"]
         return [*nodes, *([["file", self._file.title]] if self._file is not None else [])]
 

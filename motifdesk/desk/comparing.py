@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from motifdesk.desk import scene
-from motifdesk.desk.history import describe_history, short
+from motifdesk.desk.history import describe_history, listed, short
 from motifdesk.desk.parts import Part
 from motifdesk.desk.workers import Latest
 from motifdesk.session.compare import Comparison
@@ -158,9 +158,7 @@ def usual_pair(history: History) -> tuple[int, int]:
 
 def choices(history: History, *must: int) -> list[list[str]]:
     """[node, words] of the steps that the two lists offer: those of the history panel and the ones compared."""
-    rows = [r["id"] for r in describe_history(history)["nodes"] if "id" in r]
-    listed = sorted({*rows, *must, *history.names})
-    return [[str(k), f"{k}: {history.names.get(k) or short(history[k].edit.name)}"] for k in listed]
+    return [[str(n.id), f"{n.id}: {history.names.get(n.id) or short(n.edit.name)}"] for n in listed(history, *must)]
 
 
 def drawing(state: State, kinds: frozenset[str] | None) -> dict[str, Any]:

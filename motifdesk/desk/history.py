@@ -71,6 +71,12 @@ def describe_history(history: History, around: int | None = None) -> dict[str, A
     return {"nodes": nodes, "count": len(history)}
 
 
+def listed(history: History, *must: int) -> list[Node]:
+    """The steps that a menu offers: those of the panel, those with a name, the start and `must`, in order."""
+    rows = [row["id"] for row in describe_history(history)["nodes"] if "id" in row]
+    return [history[k] for k in sorted({min(history.nodes), *rows, *must, *history.names})]
+
+
 def _row(history: History, node: Node, depth: int, on_path: set[int], fork: bool) -> dict[str, Any]:
     return {
         "id": node.id,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from motifdesk.desk.history import listed
 from motifdesk.desk.parts import Part
 from motifdesk.desk.workers import Latest
 from motifdesk.session.latent_paths import COMPOSITIONS, IMAGES, LatentPath
@@ -176,7 +177,7 @@ class PathPane(Part):
         return Other(words, atlas.structure(index)), value
 
     def _choices(self) -> list[list[str]]:
-        nodes = [[str(n.id), one_line(f"step {n.id}: {n.edit.name}", 60)] for n in self.session.history]
+        nodes = [[str(n.id), one_line(f"step {n.id}: {n.edit.name}", 60)] for n in listed(self.session.history)]
         return [["design", "the design now"], *nodes, *([v, words] for v, words in self._known.items())]
 
     # ------------------------------------------------------------------------------------------------ decoding
