@@ -33,6 +33,7 @@ _MODULES = (
     "diffraction.js",
     "mappath.js",
     "maplasso.js",
+    "campaign.js",
     "edits.js",
     "handles.js",
     "drawing.js",
@@ -45,7 +46,7 @@ _MODULES = (
     "keys.js",
     "bridge.js",
 )
-_STYLES = ("desk.css", "families.css", "mappath.css", "life.css", "home.css", "energy.css")
+_STYLES = ("desk.css", "families.css", "mappath.css", "life.css", "home.css", "energy.css", "campaign.css")
 _SMALL = """export default {
   async render(context) {
     while (!globalThis.motifdesk?.render) await new Promise((r) => setTimeout(r, 30));
@@ -126,6 +127,7 @@ class Output(anywidget.AnyWidget):
     energy = traitlets.Dict().tag(sync=True)
     diffraction = traitlets.Dict().tag(sync=True)
     missing = traitlets.Dict().tag(sync=True)
+    candidates = traitlets.Dict().tag(sync=True)
     messages: traitlets.List[Any] = traitlets.List().tag(sync=True)
 
     def __init__(self, **traits: Any) -> None:

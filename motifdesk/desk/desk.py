@@ -15,6 +15,7 @@ import ipywidgets
 
 from motifdesk.desk import export
 from motifdesk.desk.autosave import Autosave
+from motifdesk.desk.campaign import Campaigns
 from motifdesk.desk.changes import ChangesPane
 from motifdesk.desk.channels import Input, Output, Panel, owned
 from motifdesk.desk.colouring import COLOURINGS
@@ -51,7 +52,7 @@ _IDLE_S = 0.7  # rest of the hand after which the slower read-outs are computed
 _MOST_MESSAGES = 4
 
 
-class Desk(Lives, Relaxes, Commands, ipywidgets.VBox):
+class Desk(Lives, Relaxes, Campaigns, Commands, ipywidgets.VBox):
     """A design on screen: structure, map, handles, read-outs, history, export. Display it by putting it last in a cell.
 
     Parameters
@@ -149,6 +150,7 @@ class Desk(Lives, Relaxes, Commands, ipywidgets.VBox):
             self._path,
             self._opening,
             *self._energy_parts(),
+            self._campaign_part(),
         )
 
     def _frame(self) -> ipywidgets.Box:

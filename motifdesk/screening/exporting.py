@@ -53,16 +53,18 @@ def shortlist(store: Store, best: int = 50, where: str = UNIQUE, order: str = BE
     return list(store.candidates(where, order=order, limit=best))
 
 
-def export_shortlist(store: Store, folder: str | os.PathLike[str], *, best: int = 50, inputs: bool = False) -> Path:
+def export_shortlist(
+    store: Store, folder: str | os.PathLike[str], *, best: int = 50, inputs: bool = False, where: str = UNIQUE
+) -> Path:
     """A folder with one CIF per candidate, ``table.csv``, ``recipes.json`` (provenance, verdicts and the plan),
-    ``optimade.json`` and ``flows.json``; with `inputs` also ``vasp/`` and ``espresso/``.
+    ``optimade.json`` and ``flows.json``; with `inputs` also ``vasp/`` and ``espresso/``. `where`: as in `shortlist`.
 
     Raises
     ------
     ScreeningError
         nothing passed, or the folder holds files already.
     """
-    chosen = shortlist(store, best)
+    chosen = shortlist(store, best, where)
     if not chosen:
         raise ScreeningError("nothing passed", where=store.path, remedy="loosen the checks or propose more")
     target = Path(folder)

@@ -15,7 +15,7 @@ from motifdesk.structures.arrays import element_symbols
 
 from .candidate import Candidate
 from .exporting import UNIQUE, row, shortlist
-from .stability.keeping import stability_of
+from .stability.keeping import lines_of, stability_of
 from .store import Store
 
 _STYLE = """
@@ -223,15 +223,7 @@ def stability_cell(found: Mapping[str, Any] | None) -> str:
     """What phonons and elastic constants said, as HTML; "" where nobody looked."""
     if not found:
         return ""
-    said = []
-    if found["phonon_stable"] is not None:
-        lowest = _number(found["lowest_thz"], 2)
-        said.append("no imaginary modes" if found["phonon_stable"] else f"imaginary modes, down to {lowest} THz")
-    if found["elastic_stable"] is not None:
-        bulk, shear = _number(found["bulk_gpa"], 0), _number(found["shear_gpa"], 0)
-        said.append(f"K {bulk}, G {shear} GPa" if found["elastic_stable"] else "elastically unstable")
-    note = found["stability_note"]
-    return "<br>".join(said) + (f'<br><span class="muted">{escape(str(note))}</span>' if note else "")
+    return "<br>".join(escape(line) for line in lines_of(found))
 
 
 def _snippet(file: str, name: str) -> str:

@@ -55,3 +55,25 @@ def stability_of(store: Store, kind: str | None = None) -> dict[str, dict[str, A
         d["details"] = json.loads(d["details"] or "{}")
         found[f"{d.pop('generator')}/{d.pop('seed')}/{d.pop('idx')}"] = d
     return found
+
+
+def said_of(store: Store, key: tuple[str, int, int]) -> str:
+    """One line of what was found of a candidate; "" where nobody looked."""
+    statement = f"SELECT {', '.join(COLUMNS)} FROM stability WHERE generator = ? AND seed = ? AND idx = ?"
+    try:
+        row = store._db.execute(statement, key).fetchone()
+    except sqlite3.OperationalError:
+        return ""
+    return "" if row is None else "; ".join(lines_of(dict(zip(COLUMNS, row, strict=True))))
+
+
+def lines_of(found: Mapping[str, Any]) -> list[str]:
+    """What phonons and elastic constants said, and the note."""
+    said = []
+    if found["phonon_stable"] is not None:
+        lowest = f"imaginary modes, down to {found['lowest_thz']:.2f} THz"
+        said.append("no imaginary modes" if found["phonon_stable"] else lowest)
+    if found["elastic_stable"] is not None:
+        moduli = f"K {found['bulk_gpa']:.0f}, G {found['shear_gpa']:.0f} GPa"
+        said.append(moduli if found["elastic_stable"] else "elastically unstable")
+    return said + ([str(found["stability_note"])] if found["stability_note"] else [])
