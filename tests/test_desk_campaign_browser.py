@@ -52,7 +52,7 @@ desk = md.Desk("rutile-TiO2.cif")
 desk.show_campaign({str(path)!r})
 desk"""
     with browser.desk(cell) as lab:
-        browser.poll(lambda: (lab.map() or {}).get("points", 0) > 1000, "the map", 90)
+        browser.poll(lambda: (lab.map() or {}).get("points", 0) > 1000, "the map", 150)
         lab.page.locator(".md-tabs button", has_text="Candidates").click()
         yield lab
 
@@ -103,9 +103,10 @@ def test_keys_move_star_and_open_and_undo_brings_the_design_back(story):
     focused = "() => document.activeElement?.closest('tr')?.rowIndex"
     browser.poll(lambda: story.page.evaluate(focused) == 2, "the second row still under the keys", 10)
     story.page.keyboard.press("Enter")
-    about = "desk.session.state.structure.properties.get('motifdesk', {})"
-    browser.poll(lambda: story.value(about).get("source"), "the candidate on the desk", 30)
-    assert story.value(about)["recipe"]["step"] >= 0
+    edit = "desk.session.history[desk.session.history.current].edit"
+    browser.poll(lambda: story.value(f"{edit}.kind") == "set_structure", "the candidate on the desk", 30)
+    about = story.value(f"dict({edit}.parameters['structure']['properties']['motifdesk'])")
+    assert about["source"].count("/") == 2 and about["recipe"]["step"] >= 0
     assert "is on the desk" in story.page.locator(".md-camp-note").inner_text()
     story.python("desk.session.undo()")
     assert story.value("desk.session.state.formula") == before

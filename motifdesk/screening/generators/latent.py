@@ -25,6 +25,7 @@ from ..errors import ScreeningError
 from ..options import Option
 from ..placing import the_atlas
 from .base import Generator
+from .motif_guidance import MotifGuide
 
 PROPERTIES = ("formation_energy_per_atom", "band_gap")
 
@@ -35,7 +36,8 @@ class DensityGenerator(Generator):
     Conditions: `formula` (the atoms of one cell); `chemical_system` (formulas of known stoichiometries that smact
     balances, in proportion to how often the stoichiometry is known); `space_group` (the symmetry block of a known
     crystal of that group and stoichiometry, and the decoder's symmetric starts); a property's range (of `draws` codes
-    the one whose value, by the codec's heads, is nearest to the range: guidance by selection).
+    the one whose value, by the codec's heads, is nearest to the range: guidance by selection); a motif (codes drawn
+    around known crystals that hold it, `motif_guidance`, verified after decoding).
     """
 
     OPTIONS: ClassVar = {
@@ -45,6 +47,7 @@ class DensityGenerator(Generator):
         "formation_energy_per_atom": Option([], "[low, high] eV/atom"),
         "band_gap": Option([], "[low, high] eV"),
         "draws": Option(16, "codes drawn for one candidate where a property is asked for", 1, 256),
+        "motif": Option({}, "{formula = 'IrO6', sharing = 'edge'}: draw near known crystals that hold it"),
         "max_atoms": Option(12, "atoms of a cell, without a formula", 2, 20),
         "temperature": Option(0.3, "scale of the variances; lower is nearer to what is known", 0.01, 4.0),
         "proposals": Option(2, "starts that are refined", 1, 32),
@@ -61,6 +64,11 @@ class DensityGenerator(Generator):
         unknown = [s for s in o["chemical_system"] if s not in symbols[1:95]]
         if unknown:
             raise ScreeningError(f"no elements: {unknown}", where=where, remedy='symbols such as ["Na", "Ir", "O"]')
+        if o["motif"] and (o["space_group"] or not (o["formula"] or o["chemical_system"])):
+            raise ScreeningError(
+                "a motif needs a formula or a chemical system, and no space group", where=where, remedy="give one"
+            )
+        self._guide = MotifGuide(o["motif"], where) if o["motif"] else None
         if o["chemical_system"] and not self._formulas[0]:
             system = "-".join(o["chemical_system"])
             raise ScreeningError(f"no known stoichiometry balances {system}", where=where, remedy="more max_atoms")
@@ -124,6 +132,10 @@ class DensityGenerator(Generator):
             best = int(np.argmin(miss))
             codes = Codes(root[best : best + 1], (), drawn.version)
             recipe["asked"] = wanted
+        if self._guide is not None:
+            root, holder = self._guide.tilt(codes.root, self._density, o["temperature"], rng)
+            codes = Codes(root, (), drawn.version)
+            recipe |= {"motif": dict(o["motif"]), "drawn_near": holder}
         if parent is not None:
             recipe |= {"space_group": o["space_group"], "symmetry_of": str(atlas.columns["id"][parent])}
             return self._symmetric(codes, index, recipe)
@@ -132,6 +144,8 @@ class DensityGenerator(Generator):
         if got.arrays is None:
             raise ScreeningError("the decoder found no start", where=self.name)
         recipe |= {"decoded_from": got.source, "residual": float(got.residual), "tried": got.tried}
+        if self._guide is not None:
+            recipe["motif_found"] = self._guide.holds(got.arrays)[0]
         return got.arrays, recipe
 
     def _symmetric(self, codes: Codes, index: int, recipe: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
