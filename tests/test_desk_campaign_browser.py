@@ -1,4 +1,4 @@
-"""A campaign on the desk with mouse and keyboard: points, table, stars, a candidate as an edit, the shortlist as files."""
+"""A campaign on the desk with mouse and keyboard: points, table, stars, a candidate as an edit, its files."""
 
 from __future__ import annotations
 
@@ -33,11 +33,12 @@ def fill(path) -> None:
             why = (Verdict("composition", passed, "no balance of known oxidation states"),)
             energy = Energy("chgnet-0.3.0", float(-4 - 3 * rng.random()), True, 0.05, 20, float(rng.gamma(1.5, 0.08)))
             x, y = places[rng.integers(len(places))] + rng.normal(scale=0.1, size=2)
-            figures = {"spacegroup": int(rng.integers(2, 230)), "density": 4.0, "novel": True, "x": float(x), "y": float(y)}
-            figures = figures if passed else {"spacegroup": 1}
+            figures = {"spacegroup": int(rng.integers(2, 230)), "density": 4.0, "novel": True}
+            figures = {**figures, "x": float(x), "y": float(y)} if passed else {"spacegroup": 1}
             generator = ("density", "substitution", "modes")[k % 3]
             recipe = {"kind": generator, "step": k}
-            made.append(Candidate(generator, 0, k, recipe, arrays, None, why, energy if passed else None, figures=figures))
+            energy = energy if passed else None
+            made.append(Candidate(generator, 0, k, recipe, arrays, None, why, energy, figures=figures))
         store.put(made)
         store.remember("campaign", {"name": "iridates"})
 

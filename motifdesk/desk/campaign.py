@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from motifdesk.desk.campaignlayer import BY, paint
 from motifdesk.desk.parts import Part
 from motifdesk.desk.sketch import sketch
 from motifdesk.desk.workers import Latest
@@ -25,17 +26,6 @@ if TYPE_CHECKING:
     from motifdesk.session import Session
 
 PAGE = 40
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C7CC3", "#8A8A8A")  # Okabe and Ito's
-# blue is low, and told from orange by colour-blind readers too; both stand out from light and dark pages
-_SCALE = [[0.0, "#1F8FD0"], [0.5, "#EBD58B"], [1.0, "#CC4A1F"]]
-_STATUS = {"passed": "#009E73", "rejected": "#E69F00", "error": "#D55E00"}
-_BY = {
-    "above_hull": "energy above the hull",
-    "energy_per_atom": "energy per atom",
-    "density": "density",
-    "status": "status",
-    "generator": "generator",
-}
 _SORTS = ("starred", "formula", "status", "energy_per_atom", "above_hull", "natoms", "generator")
 
 
@@ -65,13 +55,22 @@ class CampaignPane(Part):
         self._lasso: np.ndarray | None = None
         self._query, self._by, self._sort, self._descending, self._page = "", "above_hull", "above_hull", False, 0
         self._legend: list[list[str]] = []
-        self._said, self._error = "", ""
+        self._said, self._error, self._waiting, self._map_over = "", "", False, False
         self._sketches = lru_cache(maxsize=400)(self._sketch)
         self._about = lru_cache(maxsize=400)(self._stability)
         self._show()
 
     def operations(self) -> Mapping[str, Callable[[dict[str, Any]], None]]:
         return {"campaign": self._on}
+
+    def map_opened(self) -> None:
+        """The map's own points are there, or will never be: ours may follow."""
+        with self._lock:
+            self._map_over = True
+            if self._waiting:
+                self._waiting = False
+                self._draw()
+                self._show()
 
     def settle(self, timeout: float = 60.0) -> bool:
         return self._slow.settle(timeout)
@@ -204,8 +203,8 @@ class CampaignPane(Part):
 
     def colour_by(self, by: str) -> None:
         """Colour the points by "above_hull", "energy_per_atom", "density", "status" or "generator"."""
-        if by not in _BY:
-            raise SessionError(f"no colouring {by!r}", where="candidates", remedy=f"one of {', '.join(_BY)}")
+        if by not in BY:
+            raise SessionError(f"no colouring {by!r}", where="candidates", remedy=f"one of {', '.join(BY)}")
         with self._lock:
             self._by = by
             self._draw()
@@ -231,6 +230,9 @@ class CampaignPane(Part):
     def _draw(self) -> None:
         """The candidates found, as a layer of the map; those without a place are counted and said."""
         listing = self._listing
+        if self.session.services.has_atlas and not self._map_over:
+            self._waiting = listing is not None  # after the big trace: a figure is not given two at once while it opens
+            return
         layer = self.pane.layer("campaign", "candidates", card=self._card, opened=self._open_point, lassoed=self._take)
         if listing is None:
             layer.clear()
@@ -239,33 +241,7 @@ class CampaignPane(Part):
         c = listing.columns
         rows = self._found[np.isfinite(c["x"][self._found]) & np.isfinite(c["y"][self._found])]
         self._placed = np.sort(rows)
-        places = np.stack([c["x"][self._placed], c["y"][self._placed]], axis=1)
-        size = 7 if len(places) < 2000 else 5 if len(places) < 20_000 else 3.5
-        edge = {"width": 1.0 if len(places) < 20_000 else 0.0, "color": "rgba(0,0,0,.55)"}
-        if self._by in ("status", "generator"):
-            kinds = c[self._by].astype(str)
-            names = sorted(set(kinds.tolist()))
-            tints = [_STATUS.get(n, _COLOURS[k % len(_COLOURS)]) for k, n in enumerate(names)]
-            codes = np.searchsorted(np.array(names), kinds[self._placed]) if names else np.zeros(0)
-            layer.show(places, values=codes.astype(float), words=_BY[self._by])
-            top = max(len(names) - 1, 1)
-            steps = [s for k, t in enumerate(tints) for s in ([_edge(k, top, -1), t], [_edge(k, top, 1), t])]
-            flat = [[0.0, t] for t in tints[:1]] + [[1.0, t] for t in tints[:1]]
-            scale = steps if len(names) > 1 else flat or "Viridis"
-            self._marker(layer.trace, size, edge, colorscale=scale, cmin=0, cmax=top)
-            self._legend = [[n, t] for n, t in zip(names, tints, strict=True)][:8]
-        else:
-            values = c[self._by][self._placed]
-            layer.show(places, values=values, words=_BY[self._by])
-            known = values[np.isfinite(values)]
-            low, high = (float(v) for v in np.percentile(known, [2, 98])) if len(known) else (0.0, 1.0)
-            self._marker(layer.trace, size, edge, colorscale=_SCALE, cmin=low, cmax=high + 1e-9)
-            unit = {"density": "g/cm³"}.get(self._by, "eV/atom")
-            self._legend = [[f"{low:.2f}", "low"], [f"{high:.2f} {unit}", "high"]]
-
-    def _marker(self, trace: int, size: float, edge: dict[str, Any], **marker: Any) -> None:
-        with self.pane.lock, self.pane.figure.batch_update():
-            self.pane.figure.data[trace].marker.update(size=size, opacity=0.85, line=edge, **marker)
+        self._legend = paint(layer, c, self._placed, self._by)
 
     def _card(self, point: int) -> dict[str, Any]:
         row = self._row(int(self._placed[point]))
@@ -331,7 +307,7 @@ class CampaignPane(Part):
                 "descending": self._descending,
                 "query": self._query,
                 "by": self._by,
-                "options": [[k, v] for k, v in _BY.items()],
+                "options": [[k, v] for k, v in BY.items()],
                 "legend": self._legend,
                 "starred": int(listing.starred.sum()),
             }
@@ -378,62 +354,8 @@ class CampaignPane(Part):
         return said_of(self.listing.store, self.listing.key(row))
 
 
-class Campaigns:
-    """What a desk offers for campaigns."""
-
-    session: Any
-    map: Any
-    _output: Any
-    _report: Any
-    _candidates: CampaignPane
-
-    def _campaign_part(self) -> Part:
-        self._candidates = CampaignPane(self.session, self.map, self._output.publish, self._report)
-        return self._candidates
-
-    def show_campaign(self, source: Any) -> int:
-        """Show a campaign's candidates (the path of its store, a `Store` or a `Campaign`) as points on the map and in
-        the read-outs' tab "Candidates"; returns how many there are. See :attr:`candidates`.
-
-        ScreeningError: there is no such store.
-        """
-        return self._candidates.show(source)
-
-    @property
-    def candidates(self) -> CampaignPane:
-        """The campaign on the desk: ``search(query)``, ``sort``, ``star``, ``open``, ``export``, ``colour_by``,
-        ``hide``."""
-        return self._candidates
-
-    @classmethod
-    def of_campaign(cls, source: Any, **options: Any) -> Any:
-        """A desk that opens with the best candidate of a campaign and shows all of them.
-
-        ScreeningError: there is no such store, or no candidate with a structure in it.
-        """
-        from motifdesk.screening.errors import ScreeningError
-        from motifdesk.screening.listing import Listing
-
-        listing = Listing(source)
-        rows = [int(k) for k in listing.search()[:1]]
-        best = None if not rows else listing.candidate(rows[0])
-        if best is None or best.arrays is None:
-            listing.close()
-            raise ScreeningError(
-                "no candidate has a structure yet", where=listing.store.path, remedy="run the campaign"
-            )
-        made: Any = cls(best.final, **options)  # type: ignore[call-arg]
-        listing.close()
-        made.show_campaign(source)
-        return made
-
-
-def _edge(k: int, top: int, side: int) -> float:
-    return min(1.0, max(0.0, (k + 0.5 * side) / top))
-
-
 def _number(value: float) -> str:
     return f"{value:.3f}" if np.isfinite(value) else ""
 
 
-__all__ = ["PAGE", "CampaignPane", "Campaigns"]
+__all__ = ["PAGE", "CampaignPane"]

@@ -13,6 +13,7 @@ from motifdesk.session.crystal import split
 from motifdesk.structures.errors import MotifDeskError
 
 if TYPE_CHECKING:
+    from motifdesk.desk.campaign import CampaignPane
     from motifdesk.desk.changes import ChangesPane
     from motifdesk.desk.channels import Output
     from motifdesk.desk.edits import EditsPane
@@ -49,6 +50,7 @@ class Commands:
     _edits: EditsPane
     _missing: MissingPane
     _families: FamilyPane
+    _candidates: CampaignPane
     _parts: tuple[Part, ...]
     _numbers: itertools.count[int]
     _commands: dict[str, Callable[[dict[str, Any]], None]]
@@ -152,6 +154,7 @@ class Commands:
             self.map.status = f"The map could not be loaded: {type(error).__name__}: {error}"
         with self._output.gate:
             self._output.publish(mapbar=self.map.bar(), header=self._header(self.session.state))
+        self._candidates.map_opened()
         self._measure.put(None)
 
     def _on_pick(self, message: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ import ipywidgets
 
 from motifdesk.desk import export
 from motifdesk.desk.autosave import Autosave
-from motifdesk.desk.campaign import Campaigns
+from motifdesk.desk.campaigns import Campaigns
 from motifdesk.desk.changes import ChangesPane
 from motifdesk.desk.channels import Input, Output, Panel, owned
 from motifdesk.desk.colouring import COLOURINGS
@@ -149,8 +149,7 @@ class Desk(Lives, Relaxes, Campaigns, Commands, ipywidgets.VBox):
             MapWatch(self.session, self.map, self._output.publish),
             self._path,
             self._opening,
-            *self._energy_parts(),
-            self._campaign_part(),
+            *(*self._energy_parts(), self._campaign_part()),
         )
 
     def _frame(self) -> ipywidgets.Box:

@@ -19,7 +19,8 @@ def path(tmp_path):
             energy = Energy("test", -5.0, True, 0.05, 7, above_hull=0.01 * k)
             figures = {"spacegroup": 100 + k, "density": 4.0, "x": float(k), "y": 2.0} if k < 80 else {}
             verdicts = (Verdict("contacts", k % 5 != 4, "0.4 Å apart"),)
-            store.put(Candidate("gen", 0, k, {"kind": "test", "step": k}, arrays, None, verdicts, energy, figures=figures))
+            recipe = {"kind": "test", "step": k}
+            store.put(Candidate("gen", 0, k, recipe, arrays, None, verdicts, energy, figures=figures))
     return tmp_path / "s.sqlite"
 
 
@@ -54,7 +55,7 @@ def test_candidates_are_points_of_the_map_and_rows_of_the_table(desk, path):
 def test_a_search_a_sort_and_a_lasso_are_what_is_listed(desk, path):
     desk.show_campaign(path)
     assert desk.candidates.search("Si hull<0.3") == 7
-    assert {r["formula"] for r in shown(desk)["rows"]} == {"Si2"} or all("Si" in r["formula"] for r in shown(desk)["rows"])
+    assert all("Si" in r["formula"] for r in shown(desk)["rows"])
     assert len(desk.map.figure.data[-1].x) == 7, "the map shows what answers"
     with pytest.raises(ScreeningError, match="no word"):
         desk.candidates.search("nonsense")

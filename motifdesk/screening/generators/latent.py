@@ -48,6 +48,7 @@ class DensityGenerator(Generator):
         "band_gap": Option([], "[low, high] eV"),
         "draws": Option(16, "codes drawn for one candidate where a property is asked for", 1, 256),
         "motif": Option({}, "{formula = 'IrO6', sharing = 'edge'}: draw near known crystals that hold it"),
+        "motif_tries": Option(3, "draws at most until the decoded structure holds the motif", 1, 32),
         "max_atoms": Option(12, "atoms of a cell, without a formula", 2, 20),
         "temperature": Option(0.3, "scale of the variances; lower is nearer to what is known", 0.01, 4.0),
         "proposals": Option(2, "starts that are refined", 1, 32),
@@ -132,21 +133,30 @@ class DensityGenerator(Generator):
             best = int(np.argmin(miss))
             codes = Codes(root[best : best + 1], (), drawn.version)
             recipe["asked"] = wanted
-        if self._guide is not None:
-            root, holder = self._guide.tilt(codes.root, self._density, o["temperature"], rng)
-            codes = Codes(root, (), drawn.version)
-            recipe |= {"motif": dict(o["motif"]), "drawn_near": holder}
         if parent is not None:
             recipe |= {"space_group": o["space_group"], "symmetry_of": str(atlas.columns["id"][parent])}
             return self._symmetric(codes, index, recipe)
+        if self._guide is None:
+            return self._decoded(codes, index, recipe)
+        for again in range(o["motif_tries"]):
+            tilted, holder = self._guide.tilt(codes.root, self._density, o["temperature"], rng)
+            near = {**recipe, "motif": dict(o["motif"]), "drawn_near": holder, "draws": again + 1}
+            arrays, told = self._decoded(Codes(tilted, (), drawn.version), index, near)
+            told["motif_found"] = self._guide.holds(arrays)[0]
+            if told["motif_found"]:
+                break
+        return arrays, told
+
+    def _decoded(self, codes: Codes, index: int, recipe: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """The structure of a code, by the decoder's starts from the corpora."""
         # without a clock: the same index gives the same structure on a slow machine
-        got = codec.decode(codes, proposals=("corpus",), max_proposals=o["proposals"], max_seconds=None, seed=index)[0]
+        o = self.options
+        got = the_codec().decode(
+            codes, proposals=("corpus",), max_proposals=o["proposals"], max_seconds=None, seed=index
+        )[0]
         if got.arrays is None:
             raise ScreeningError("the decoder found no start", where=self.name)
-        recipe |= {"decoded_from": got.source, "residual": float(got.residual), "tried": got.tried}
-        if self._guide is not None:
-            recipe["motif_found"] = self._guide.holds(got.arrays)[0]
-        return got.arrays, recipe
+        return got.arrays, recipe | {"decoded_from": got.source, "residual": float(got.residual), "tried": got.tried}
 
     def _symmetric(self, codes: Codes, index: int, recipe: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """The nearest structure within the space group: the decoder's symmetric starts, without their last, free,

@@ -2,9 +2,10 @@
 
 A wish such as "IrO6 sharing edges" is asked of known crystals of the same stoichiometry: which of them have a centre in
 the same proportion with as many ligands, linked to its like in that way? The elements need not be the same. Codes are
-then drawn around these holders instead of around everything known: a Gaussian kernel on each, a fraction of the holders'
-own spread wide (times the temperature), weighted gently by the density at the holder's code given its composition. The
-stays the density's. Whether the decoded structure has the motif is verified afterwards, never assumed.
+then drawn around these holders instead of around everything known: a Gaussian kernel on each, a fraction of the
+holders' own spread wide (times the temperature), weighted gently by the density at the holder's code given its
+composition. The volume stays the density's. Whether the decoded structure has the motif is verified afterwards, never
+assumed.
 """
 
 from __future__ import annotations
