@@ -133,7 +133,7 @@ def test_the_map_is_coloured_by_what_is_chosen_and_a_lasso_is_the_table(story):
 
 def test_pages_turn_and_the_campaign_goes_and_comes(story):
     story.page.get_by_label("Next page (Page Down)").click()
-    browser.poll(lambda: "2 / 15" in story.page.locator(".md-camp-pager").inner_text(), "the second page", 20)
+    browser.poll(lambda: "2 / 15" in story.page.locator(".md-camp-pager").last.inner_text(), "the second page", 20)
     path = story.value("str(desk.candidates.listing.store.path)")
     story.page.get_by_label("Take the campaign off the desk").click()
     field = story.page.get_by_label("Store of a campaign to show, a .sqlite file")
