@@ -35,6 +35,8 @@ _MODULES = (
     "maplasso.js",
     "campaign.js",
     "edits.js",
+    "sites.js",
+    "hand.js",
     "handles.js",
     "drawing.js",
     "compare.js",
@@ -46,7 +48,7 @@ _MODULES = (
     "keys.js",
     "bridge.js",
 )
-_STYLES = ("desk.css", "families.css", "mappath.css", "life.css", "home.css", "energy.css", "campaign.css")
+_STYLES = ("desk.css", "families.css", "mappath.css", "life.css", "home.css", "energy.css", "campaign.css", "sites.css")
 _SMALL = """export default {
   async render(context) {
     while (!globalThis.motifdesk?.render) await new Promise((r) => setTimeout(r, 30));
@@ -112,6 +114,7 @@ class Output(anywidget.AnyWidget):
     readouts = traitlets.Dict().tag(sync=True)
     net = traitlets.Dict().tag(sync=True)
     changes = traitlets.Dict().tag(sync=True)
+    sites = traitlets.Dict().tag(sync=True)
     gallery: traitlets.List[Any] = traitlets.List().tag(sync=True)
     family = traitlets.Dict().tag(sync=True)
     family_error = traitlets.Dict().tag(sync=True)

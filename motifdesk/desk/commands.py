@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from motifdesk.desk import export
 from motifdesk.desk.stagetools import PICTURES
+from motifdesk.desk.tying import Tying
 from motifdesk.session.crystal import split
 from motifdesk.structures.errors import MotifDeskError
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("motifdesk.desk")
 
 
-class Commands:
+class Commands(Tying):
     """The desk's half that listens. Mixed into :class:`motifdesk.desk.Desk`, whose parts it uses."""
 
     session: Session

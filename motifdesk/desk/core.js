@@ -30,6 +30,8 @@ class Link {
     this.frames = []; // times (ms) at which new coordinates reached the stage; the benchmark reads them
     this.pane = null;
     this.map = null;
+    this.hand = null; // what the mouse does on the structure: null turns the view; "box", "move", "add"
+    this.hands = []; // told when it changes
     this.controller = new AbortController();
     output.on("change:ack", () => this.acknowledge(output.get("ack")));
     this.prime();
@@ -46,6 +48,11 @@ class Link {
       this.input.set("primed", (this.input.get("primed") || 0) + 1);
       this.input.save_changes();
     }
+  }
+
+  setHand(mode) {
+    this.hand = mode;
+    for (const tell of this.hands) tell();
   }
 
   get(name) { return this.output.get(name); }

@@ -37,6 +37,7 @@ from motifdesk.desk.opening import Opening
 from motifdesk.desk.outlook import Outlook
 from motifdesk.desk.parts import Part
 from motifdesk.desk.readouts import describe_readouts
+from motifdesk.desk.sites import SitesPane
 from motifdesk.desk.stagetools import StageTools
 from motifdesk.desk.viewer import Viewer, end_threads
 from motifdesk.desk.workers import Dragger, Latest
@@ -150,6 +151,7 @@ class Desk(Lives, Relaxes, Campaigns, Commands, ipywidgets.VBox):
             self._path,
             self._opening,
             *(*self._energy_parts(), self._campaign_part()),
+            SitesPane(self.session, self._hands, self._output, self._settle_hands),
         )
 
     def _frame(self) -> ipywidgets.Box:
@@ -223,7 +225,7 @@ class Desk(Lives, Relaxes, Campaigns, Commands, ipywidgets.VBox):
                 if other:
                     traits["export"] = export.describe_export(session)
             if action not in ("preview", "locate") or not (self._hands.busy or self._drag.busy or self._families.busy):
-                traits["handles"] = describe_handles(state, session)
+                traits["handles"] = describe_handles(state, session, self._hands.ties)
             if action not in ("preview", "select"):
                 traits["history"] = describe_history(session.history)
             if action != "select":

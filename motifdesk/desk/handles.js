@@ -41,7 +41,7 @@ function handlesPanel(el, link, signal) {
       }));
       cell.replaceChildren(...(h.cell?.length ? [element("details", { open: true, class: "md-group" }, element("summary", {}, "Cell"), ...h.cell.map(make))] : []));
     }
-    for (const s of [...specs, ...(h.cell ?? [])]) { const slider = sliders.get(s.key); if (slider) { slider.spec = s; slider.set(s.value); } }
+    for (const s of [...specs, ...(h.cell ?? [])]) { const slider = sliders.get(s.key); if (slider) { slider.spec = s; slider.set(s.value); slider.tie(s); } }
     lead(link.get("outlook"));
     empty.style.display = specs.length ? "none" : "";
     empty.textContent = h.hint || "Click a polyhedron in the structure, or choose a motif above. Its distortion modes appear here.";

@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from motifdesk.desk.cellhandles import cell_change, cell_sliders
 from motifdesk.desk.crystalhandles import crystal_groups, crystal_hint, supercells
 from motifdesk.desk.sliders import amplitude
+from motifdesk.desk.ties import Ties
 from motifdesk.desk.viewer import describe
 from motifdesk.session.crystal import split
 from motifdesk.structures.errors import MotifDeskError
@@ -17,10 +19,9 @@ if TYPE_CHECKING:
 
 _TITLES = {"stretch": "Stretch", "bend": "Bend", "rotation": "Rotation"}
 _RANGE = {"stretch": 0.40, "bend": 0.40, "rotation": 0.60}  # Angstrom; a strong Jahn-Teller distortion is 0.36
-VOLUME = "volume"
 
 
-def describe_handles(state: State, session: Session) -> dict[str, Any]:
+def describe_handles(state: State, session: Session, ties: Ties | None = None) -> dict[str, Any]:
     """The handles panel: motifs to pick, scope, sliders grouped by stretch, bend and rotation, and the cell."""
     graph = state.graph
     pick = state.selection
@@ -47,6 +48,8 @@ def describe_handles(state: State, session: Session) -> dict[str, Any]:
         if members:
             sliders = [_slider(mode, state.amplitudes.get(mode.key, 0.0)) for mode in members]
             groups.append({"name": block, "title": f"{_TITLES[block]} ({len(members)})", "sliders": sliders})
+    for slider in (s for group in groups for s in group["sliders"]) if ties is not None else ():
+        slider |= {"locked": slider["key"] in ties.locked, "tied": ties.number(slider["key"])}
     return {
         "motifs": motifs,
         "motif": pick.motif,
@@ -58,7 +61,7 @@ def describe_handles(state: State, session: Session) -> dict[str, Any]:
         "symmetry": pick.symmetry,
         "crystal": state.arrays.is_crystal,
         "groups": groups,
-        "cell": _cell(state, session),
+        "cell": cell_sliders(state, session),
         "moved": bool(state.amplitudes),
         "notes": notes,
         "hint": hint,
@@ -85,40 +88,6 @@ def _slider(mode: Any, value: float) -> dict[str, Any]:
     )
 
 
-def _cell(state: State, session: Session) -> list[dict[str, Any]]:
-    if state.arrays.cell is None:
-        return []
-    percent = 100.0 * _volume(state) / opened_volume(session)
-    low, high = min(85.0, percent - 5.0), max(115.0, percent + 5.0)
-    return [
-        {
-            "op": "strain",
-            "key": VOLUME,
-            "label": "Volume",
-            "hint": "Volume of the cell in percent of the structure as opened; fractions kept",
-            "value": percent,
-            "min": low,
-            "max": high,
-            "step": 0.1,
-            "rest": 100.0,
-            "unit": "%",
-            "digits": 1,
-        }
-    ]
-
-
-def _volume(state: State) -> float:
-    """Volume per atom in cubic Angstrom."""
-    return float(state.arrays.volume) / len(state.arrays.numbers)
-
-
-def opened_volume(session: Session) -> float:
-    """Volume per atom of the last structure that was opened, set or decoded on the way to the design (100 %)."""
-    opened = [n for n in session.history.path() if n.edit.kind in ("open", "set_structure", "decode", "build")]
-    state = (opened or list(session.history.path()))[-1].state
-    return _volume(state) if state.arrays.cell is not None else 1.0
-
-
 class Hands:
     """Turns live values into one open gesture of the session and its release into one named edit."""
 
@@ -130,6 +99,8 @@ class Hands:
         self._last = 0.0
         self.towards: Other | None = None
         """What the morph slider leads to."""
+        self.ties = Ties()
+        """Which handles are locked, and which move together."""
 
     @property
     def busy(self) -> bool:
@@ -139,6 +110,8 @@ class Hands:
 
     def move(self, op: str, key: str, value: float) -> None:
         """One live value of handle `key`; opens the gesture if need be."""
+        if op == "distort" and key in self.ties.locked:
+            return
         with self._lock:
             gesture = self._gesture
             if gesture is None or not gesture.live or self._what != (op, key):
@@ -148,13 +121,12 @@ class Hands:
             try:
                 self._last = float(value)
                 if op == "distort":
-                    gesture.update({key: float(value)}, quick=True)
+                    gesture.update(self.ties.moved(key, float(value)), quick=True)
                 elif op == "morph":
                     if self.towards is not None:
                         gesture.update(self.towards.structure, float(value), self.towards.title)
                 else:
-                    committed = self.session.committed
-                    gesture.update(volume=float(value) / 100.0 * opened_volume(self.session) / _volume(committed))
+                    gesture.update(**cell_change(self.session, key, float(value)))
             except MotifDeskError:
                 if gesture.draft is None:  # nothing of it could be shown
                     self.cancel()
@@ -179,6 +151,6 @@ class Hands:
         """All amplitudes to zero, as one edit."""
         with self._lock:
             self.cancel()
-            amplitudes = self.session.state.amplitudes
-            if amplitudes:
-                self.session.distort({key: 0.0 for key in amplitudes})
+            free = [key for key in self.session.state.amplitudes if key not in self.ties.locked]
+            if free:
+                self.session.distort({key: 0.0 for key in free})

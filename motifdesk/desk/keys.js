@@ -19,7 +19,7 @@ const KEYS = [
   ["Structure", [
     ["← → ↑ ↓", "turn; with Shift: shift"], ["+ −", "zoom"], ["F or 0", "fit the view"],
     ["N, P", "pick the next or previous motif"], ["], [", "pick the next or previous atom"],
-    ["Delete", "delete the picked atoms"], ["Escape", "pick nothing"],
+    ["Delete", "delete the picked atoms"], ["Move, then ← → ↑ ↓", "step what is picked; Page Up, Page Down: to you, away"], ["Escape", "pick nothing"],
   ]],
   ["Map", [["← → ↑ ↓", "move the probe; with Shift: ten times as far"], ["Enter", "let go: one step of the history"], ["Escape", "cancel the drag"]]],
   ["Sliders", [["← →", "a small step; a rest makes it one step of the history"], ["Page Up, Page Down", "a large step"], ["Escape", "cancel"]]],
@@ -151,6 +151,7 @@ function stageKeys(pane, box) {
   };
   box.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || !pane.component) return;
+    if (pane.hand.key(event)) { event.preventDefault(); event.stopPropagation(); return; }
     const way = arrows[event.key];
     const act = others[event.key] ?? others[event.key.toLowerCase()];
     const picked = link.get("highlight") ?? {};

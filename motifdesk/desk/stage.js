@@ -55,6 +55,7 @@ class StagePane {
     this.ghosts = new Ghosts(this);
     new ResizeObserver(() => stage.handleResize()).observe(view.el);
     this.tools = new StageTools(this);
+    this.hand = new StageHand(this);
     view.$pickingInfo?.remove?.(); // nglview's own note of a click names no site of the design
   }
 
@@ -359,6 +360,7 @@ class StagePane {
     this.controller.abort();
     this.tools.detach();
     this.ghosts.detach();
+    this.hand.detach();
     this.watcher.disconnect();
     this.stage.signals.clicked.remove(this.clicked, this);
     this.stage.signals.hovered.remove(this.hovered, this);

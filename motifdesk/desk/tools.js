@@ -230,7 +230,7 @@ function toolRow(link, signal) {
   const arrows = element("button", { type: "button", class: "md-button md-toggle", "aria-pressed": "false", title: "Arrows: how each atom has moved since the design was opened", onclick: () => link.send({ op: "arrows", on: !link.get("tools")?.arrows }) }, "Arrows");
   const names = element("input", { type: "text", class: "md-text md-sites", placeholder: "or name sites: Ir8 O0", "aria-label": "Sites to measure between, such as Ir8 O0 Ir9", "data-lm-suppress-shortcuts": "true", spellcheck: "false" });
   names.addEventListener("keydown", (e) => { if (e.key === "Enter") link.send({ op: "measure", text: names.value }); if (e.key === "Escape") { names.value = ""; link.send({ op: "measure", clear: true }); } });
-  const row = element("div", { class: "md-tools" }, colour, ruler, arrows, names, element("span", { class: "md-grow" }), missingButtons(link, signal));
+  const row = element("div", { class: "md-tools" }, colour, ruler, arrows, names, handButtons(link, signal), element("span", { class: "md-grow" }), missingButtons(link, signal));
   link.on("tools", (t) => {
     fill(colour, t.colourings ?? [["species", "colour: species"]], t.colouring ?? "species");
     ruler.setAttribute("aria-pressed", String(Boolean(t.measuring)));

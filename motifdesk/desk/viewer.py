@@ -110,8 +110,9 @@ class Viewer:
         pick = state.selection
         graph = state.graph
         if pick.motif is None or graph is None or pick.motif >= len(graph.motifs):
-            return {"picked": None, "related": [], "atoms": list(pick.atoms)}
-        return {"picked": pick.motif, "related": members(graph, pick.motif, pick.scope), "atoms": list(pick.atoms)}
+            return {"picked": None, "related": [], "atoms": list(pick.atoms), "movable": bool(pick.atoms)}
+        related = members(graph, pick.motif, pick.scope)
+        return {"picked": pick.motif, "related": related, "atoms": list(pick.atoms), "movable": True}
 
     def controls(self, state: State) -> dict[str, Any]:
         """The chips above the structure."""

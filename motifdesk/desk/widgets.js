@@ -54,6 +54,7 @@ class Slider {
     this.lead = element("span", { class: "md-lead" });
     this.zero = element("button", { type: "button", class: "md-zero", title: `Reset ${spec.label}`, "aria-label": `Reset ${spec.label}` }, "↺");
     this.node = element("div", { class: "md-slider" }, this.tag, this.name, this.lead, this.number, this.zero, this.range);
+    if (spec.op === "distort" && spec.locked !== undefined) this.node.insertBefore(this.tieButtons(), this.number);
     this.node.dataset.key = spec.key;
     this.spec = spec;
     this.range.addEventListener("pointerdown", () => { this.pointer = true; this.busy = true; });
@@ -64,6 +65,29 @@ class Slider {
     this.number.addEventListener("change", () => this.exact(Number(this.number.value)));
     this.zero.addEventListener("click", () => this.exact(spec.rest));
     this.set(spec.value);
+  }
+
+  // lock it, or tie it to another one: press both their links
+  tieButtons() {
+    const { link, spec } = this;
+    const toggle = (text, label, onclick) => element("button", { type: "button", class: "md-tie", "aria-pressed": "false", title: label, "aria-label": `${label}: ${spec.label}`, onclick }, text);
+    this.lock = toggle("🔒︎", "Lock this handle: others move and reset without it", () => link.send({ op: "lock", key: spec.key, on: this.lock.getAttribute("aria-pressed") !== "true" }));
+    this.couple = toggle("⛓︎", "Tie this handle to another: press both; press again to untie", () => {
+      if (this.spec.tied) link.send({ op: "couple", keys: [spec.key] });
+      else if (link.tying && link.tying !== spec.key) { link.send({ op: "couple", keys: [link.tying, spec.key] }); link.tying = null; } else {
+        link.tying = link.tying === spec.key ? null : spec.key;
+        this.couple.setAttribute("aria-pressed", String(link.tying === spec.key));
+      }
+    });
+    return element("span", { class: "md-ties" }, this.lock, this.couple);
+  }
+
+  tie(spec) {
+    if (!this.lock) return;
+    this.lock.setAttribute("aria-pressed", String(Boolean(spec.locked)));
+    this.couple.setAttribute("aria-pressed", String(Boolean(spec.tied) || this.link.tying === spec.key));
+    this.couple.textContent = spec.tied ? `⛓︎${spec.tied}` : "⛓︎";
+    this.range.disabled = this.number.disabled = Boolean(spec.locked);
   }
 
   // the space group this handle leads to; known a moment after the pick

@@ -21,6 +21,7 @@ from motifdesk.session.history import Edit, History, Node
 from motifdesk.session.latent_workers import Along
 from motifdesk.session.lean import Warm, shelved
 from motifdesk.session.map_workers import Decode, Drag
+from motifdesk.session.moving import MoveSites
 from motifdesk.session.path_workers import MorphTo, Supercell
 from motifdesk.session.picking import KEEP, choose
 from motifdesk.session.relax_worker import Relax
@@ -48,6 +49,7 @@ WORKERS: dict[str, type[Worker]] = {
         Substitute,
         DeleteSites,
         AddSite,
+        MoveSites,
         SetStructure,
         Symmetrize,
         Supercell,

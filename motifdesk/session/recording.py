@@ -44,6 +44,7 @@ KINDS = (
     "open",
     "distort",
     "strain",
+    "move_sites",
     "substitute",
     "delete_sites",
     "add_site",

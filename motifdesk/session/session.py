@@ -22,6 +22,7 @@ from motifdesk.session.recording import clean_name, from_json, read_json, write_
 from motifdesk.session.relaxing import Relaxing
 from motifdesk.session.replay import Replay, other_versions, replay
 from motifdesk.session.services import Services, base_versions
+from motifdesk.session.site_query import find_sites
 from motifdesk.session.state import State, first_state, formula, frozen_mapping
 from motifdesk.structures.errors import MotifDeskError
 
@@ -87,9 +88,10 @@ class Session(LatentPaths, Relaxing):
         :func:`motifdesk.session.outlook.leads_to`); None for molecules and where no search converges."""
         return leads_to(self.committed, mode)
 
-    def strain(self, matrix: Any = None, *, volume: float | None = None) -> State:
-        """Strain the cell by a matrix eta [3, 3] (cell rows become cell (1 + eta)) or scale its volume."""
-        return self._edit("strain", (matrix,), {"volume": volume})
+    def strain(self, matrix: Any = None, *, volume: float | None = None, deformation: Any = None) -> State:
+        """Strain the cell by a symmetric eta [3, 3] (cell rows become cell (1 + eta)), by a volume factor, or by any
+        ``deformation`` [3, 3] (cell rows become cell @ deformation); fractional coordinates stay."""
+        return self._edit("strain", (matrix,), {"volume": volume, "deformation": deformation})
 
     def substitute(self, sites: Any, species: Any = None) -> State:
         """Put other species on sites: ``substitute({3: "Rh"})`` or ``substitute([0, 1], "Rh")``."""
@@ -102,6 +104,15 @@ class Session(LatentPaths, Relaxing):
     def add_site(self, species: Any, position: Any) -> State:
         """Put an atom of ``species`` at ``position`` [3] (Cartesian, Angstrom); it becomes the last site."""
         return self._edit("add_site", (species, position), {})
+
+    def move_sites(self, sites: Any, shift: Any = None, *, keep: str = "free") -> State:
+        """Displace sites (indices, or {site: vector}) by ``shift`` [3] or [n, 3] in Angstrom (Cartesian). ``keep``
+        "symmetry": equivalents follow, and what the site's symmetry forbids is left out."""
+        return self._edit("move_sites", (sites, shift), {"keep": keep})
+
+    def find_sites(self, query: str) -> list[int]:
+        """Sites that a few words mean, such as "O z>0.5" (see :func:`motifdesk.session.site_query.find_sites`)."""
+        return find_sites(self.state, query)
 
     def propose_missing(self, n: int = 5) -> list[Proposal]:
         """What may be missing in the committed design, surest first (see :func:`motifdesk.codec.propose_missing`)."""

@@ -186,12 +186,13 @@ class Strain(Worker):
 
     kind = "strain"
 
-    def update(self, matrix: Any = None, *, volume: float | None = None) -> Draft:
-        """``matrix``: strain eta [3, 3], symmetrised (new cell rows = cell (1 + eta)); ``volume``: factor."""
+    def update(self, matrix: Any = None, *, volume: float | None = None, deformation: Any = None) -> Draft:
+        """``matrix``: strain eta [3, 3], symmetrised (new cell rows = cell (1 + eta)); ``volume``: factor;
+        ``deformation`` [3, 3]: new cell rows = cell times it, as it is."""
         arrays = self.origin.arrays
         if arrays.cell is None:
             raise SessionError("a molecule has no cell to strain", where="strain", remedy="open a crystal")
-        if (matrix is None) == (volume is None):
+        if (matrix is None) + (volume is None) + (deformation is None) != 2:
             raise SessionError(
                 "give either a strain matrix or a volume factor", where="strain", remedy="strain(volume=1.02)"
             )
@@ -202,15 +203,22 @@ class Strain(Worker):
             deformation = np.eye(3) * factor ** (1.0 / 3.0)
             name, parameters = f"Volume x {factor:.4g}", {"volume": factor}
         else:
-            eta = finite(matrix, "strain matrix", (3, 3))
-            eta = 0.5 * (eta + eta.T)
-            if np.linalg.eigvalsh(eta)[0] <= -0.5 or np.linalg.eigvalsh(eta)[-1] > 1.0:
+            given = None if deformation is None else finite(deformation, "deformation", (3, 3))
+            if given is not None:
+                eta = given - np.eye(3)
+                stretch = np.linalg.svd(given, compute_uv=False) - 1.0 if np.linalg.det(given) > 0 else np.full(3, -1.0)
+            else:
+                eta = finite(matrix, "strain matrix", (3, 3))
+                eta = 0.5 * (eta + eta.T)
+                stretch = np.linalg.eigvalsh(eta)
+            if stretch.min() <= -0.5 or stretch.max() > 1.0:
                 raise SessionError(
                     "the strain halves or doubles the cell", where="strain", remedy="stay within -50 % and +100 %"
                 )
             deformation = np.eye(3) + eta
             trace = 100.0 * (float(np.linalg.det(deformation)) - 1.0)
-            name, parameters = f"Strain (volume {trace:+.2f} %)", {"matrix": eta.tolist()}
+            name = f"Strain (volume {trace:+.2f} %)"
+            parameters = {"matrix": eta.tolist()} if given is None else {"deformation": given.tolist()}
         strained = AtomArrays(arrays.numbers, arrays.positions @ deformation, arrays.cell @ deformation)
         return Draft(moved(self.origin, strained), name, parameters)
 

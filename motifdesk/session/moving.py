@@ -1,0 +1,123 @@
+"""Atoms moved by hand: a displacement of chosen sites, alone or with all that symmetry makes alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from motifdesk.session.state import State, moved
+from motifdesk.session.workers import Draft, Worker, finite
+from motifdesk.structures.arrays import AtomArrays, element_symbols
+from motifdesk.structures.errors import SessionError
+
+KEEPS = ("free", "symmetry")
+_FAR = 50.0  # Angstrom: no hand moves an atom that far
+_SAME = 0.05  # Angstrom: how exactly an operation has to take one site to another
+_NAMES = 3
+
+
+def chosen_sites(sites: Any, count: int, where: str) -> list[int]:
+    """Site indices, each once, in order; SessionError for what is none."""
+    try:
+        many = [sites] if isinstance(sites, int | np.integer | str) else list(sites)
+        if any(isinstance(s, bool) for s in many):
+            raise TypeError
+        found = sorted({int(s) for s in many})
+    except (TypeError, ValueError):
+        raise SessionError(f"{sites!r} are no sites", where=where, remedy="give site indices") from None
+    if not found:
+        raise SessionError("no sites given", where=where, remedy="pick atoms, or name site indices")
+    for index in found:
+        if not 0 <= index < count:
+            raise SessionError(f"there is no site {index}", where=where, remedy=f"choose 0 ... {count - 1}")
+    return found
+
+
+class MoveSites(Worker):
+    """Displace sites by vectors in Angstrom. A preview changes coordinates alone: motifs and bonds are found anew at
+    the end."""
+
+    kind = "move_sites"
+    _turns: tuple[np.ndarray, np.ndarray] | None = None
+
+    def update(self, sites: Any, shift: Any = None, keep: str = "free") -> Draft:
+        """``sites``: one index or several, with one ``shift`` [3] or one for each [n, 3]; or {site: vector}.
+
+        ``keep`` "symmetry": every site moves as the symmetry of the design before the move asks; of the shift of a site
+        on a mirror plane only the part within the plane is left, and its equivalents follow.
+        """
+        arrays = self.origin.arrays
+        if keep not in KEEPS:
+            raise SessionError(f"unknown keep {keep!r}", where="move_sites", remedy=f"choose one of {', '.join(KEEPS)}")
+        if isinstance(sites, Mapping):
+            picked = chosen_sites(list(sites), len(arrays), "move_sites")
+            by_index = {int(k): v for k, v in sites.items()}
+            vectors = finite([by_index[k] for k in picked], "shift", (len(picked), 3))
+        else:
+            picked = chosen_sites(sites, len(arrays), "move_sites")
+            given = finite(shift, "shift")
+            if given.shape not in ((3,), (len(picked), 3)):
+                raise SessionError(
+                    f"shift has shape {given.shape}", where="move_sites", remedy="give [3] or one vector a site"
+                )
+            vectors = np.broadcast_to(given, (len(picked), 3))
+        if np.abs(vectors).max() > _FAR:
+            raise SessionError("that is out of reach", where="move_sites", remedy=f"stay within {_FAR:g} Å")
+        field = np.zeros((len(arrays), 3))
+        field[picked] = vectors
+        if keep == "symmetry":
+            field = self._symmetric(field, picked)
+        made = AtomArrays(arrays.numbers, arrays.positions + field, arrays.cell)
+        recipe = {"sites": picked, "shift": np.asarray(vectors).tolist(), "keep": keep}
+        return Draft(moved(self.origin, made), _name(self.origin, picked, field[picked]), recipe)
+
+    def _symmetric(self, field: np.ndarray, picked: list[int]) -> np.ndarray:
+        """The shifts carried by every operation, averaged where several arrive: invariant, and the wish where it
+        can."""
+        turns, places = self._operations()
+        total, count = np.zeros_like(field), np.zeros(len(field))
+        for turn, place in zip(turns, places, strict=True):
+            for site in picked:
+                total[place[site]] += turn @ field[site]
+                count[place[site]] += 1
+        return total / np.maximum(count, 1)[:, None]
+
+    def _operations(self) -> tuple[np.ndarray, np.ndarray]:
+        """Cartesian rotations [G, 3, 3] and where each takes every site [G, N], of the design as it was."""
+        if self._turns is None:
+            self._turns = operations_on_sites(self.origin)
+        return self._turns
+
+
+def operations_on_sites(state: State) -> tuple[np.ndarray, np.ndarray]:
+    """Cartesian rotations [G, 3, 3] and site permutations [G, N] of a crystal's space group (within 0.01 A)."""
+    from motifdesk.structures.symmetry import symmetry_operations
+
+    arrays = state.arrays
+    if arrays.cell is None:
+        raise SessionError("a molecule has no space group to keep", where="move_sites", remedy='say keep="free"')
+    rotations, translations = symmetry_operations(arrays, 0.01)
+    cell = np.asarray(arrays.cell)
+    f = np.linalg.solve(cell.T, arrays.positions.T).T
+    turns, places = [], []
+    for rotation, translation in zip(rotations, translations, strict=True):
+        delta = (f @ rotation.T + translation)[:, None] - f[None]
+        delta -= np.rint(delta)
+        far = np.linalg.norm(delta @ cell, axis=2)
+        far[arrays.numbers[:, None] != arrays.numbers[None]] = np.inf
+        place = far.argmin(axis=1)
+        if far[np.arange(len(f)), place].max() < _SAME and len(set(place.tolist())) == len(f):
+            turns.append(cell.T @ rotation @ np.linalg.inv(cell.T))
+            places.append(place)
+    return np.array(turns), np.array(places)
+
+
+def _name(state: State, picked: Iterable[int], vectors: np.ndarray) -> str:
+    symbols = element_symbols()
+    picked = list(picked)
+    names = ", ".join(f"{symbols[state.arrays.numbers[k]]}{k}" for k in picked[:_NAMES])
+    more = f" and {len(picked) - _NAMES} more" if len(picked) > _NAMES else ""
+    size = float(np.linalg.norm(vectors, axis=1).max())
+    return f"Move {names}{more} by {size:.3f} Å"
