@@ -63,7 +63,7 @@ def test_a_box_picks_the_atoms_drawn_inside(story):
 
 
 def test_words_and_the_list_pick_and_the_stage_shows_it(story):
-    story.page.get_by_role("tab", name="Sites").click()
+    story.page.locator('.md-tabs button[data-value="sites"]').click()
     words = story.page.locator(".md-site-query")
     words.fill("O z>0.25")
     words.press("Enter")
@@ -131,7 +131,7 @@ def test_locked_handles_stay_and_tied_ones_go_together(story):
     number = row[0].locator("input[type=number]")
     number.fill("0.1")
     number.press("Enter")
-    wanted = "[round(desk.session.committed.amplitudes.get(k, 0.0), 6) for k in %r]" % (keys,)
+    wanted = f"[round(desk.session.committed.amplitudes.get(k, 0.0), 6) for k in {keys!r}]"
     browser.poll(lambda: story.value(wanted) == [0.1, 0.1, 0.0], "both to move", 20)
     row[0].hover()
     row[0].locator(".md-tie").nth(0).click()

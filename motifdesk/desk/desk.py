@@ -37,7 +37,6 @@ from motifdesk.desk.opening import Opening
 from motifdesk.desk.outlook import Outlook
 from motifdesk.desk.parts import Part
 from motifdesk.desk.readouts import describe_readouts
-from motifdesk.desk.sites import SitesPane
 from motifdesk.desk.stagetools import StageTools
 from motifdesk.desk.viewer import Viewer, end_threads
 from motifdesk.desk.workers import Dragger, Latest
@@ -151,7 +150,7 @@ class Desk(Lives, Relaxes, Campaigns, Commands, ipywidgets.VBox):
             self._path,
             self._opening,
             *(*self._energy_parts(), self._campaign_part()),
-            SitesPane(self.session, self._hands, self._output, self._settle_hands),
+            self._sites_part(),
         )
 
     def _frame(self) -> ipywidgets.Box:

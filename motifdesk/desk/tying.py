@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from motifdesk.desk.handles import describe_handles
+from motifdesk.desk.sites import SitesPane
 from motifdesk.structures.errors import SessionError
 
 if TYPE_CHECKING:
@@ -20,6 +21,13 @@ class Tying:
     session: Session
     _hands: Hands
     _output: Output
+
+    if TYPE_CHECKING:
+
+        def _settle_hands(self) -> None: ...
+
+    def _sites_part(self) -> SitesPane:
+        return SitesPane(self.session, self._hands, self._output, self._settle_hands)
 
     def select(self, sites: str | Iterable[int]) -> State:
         """Pick atoms by words ("O z>0.5", see :func:`motifdesk.session.site_query.find_sites`) or by index."""

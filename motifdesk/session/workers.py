@@ -206,11 +206,12 @@ class Strain(Worker):
             given = None if deformation is None else finite(deformation, "deformation", (3, 3))
             if given is not None:
                 eta = given - np.eye(3)
-                stretch = np.linalg.svd(given, compute_uv=False) - 1.0 if np.linalg.det(given) > 0 else np.full(3, -1.0)
+                sizes = np.linalg.svd(given, compute_uv=False)
+                stretch: np.ndarray = sizes - 1.0 if np.linalg.det(given) > 0 else -np.ones(3)
             else:
                 eta = finite(matrix, "strain matrix", (3, 3))
                 eta = 0.5 * (eta + eta.T)
-                stretch = np.linalg.eigvalsh(eta)
+                stretch = np.asarray(np.linalg.eigvalsh(eta), dtype=float)
             if stretch.min() <= -0.5 or stretch.max() > 1.0:
                 raise SessionError(
                     "the strain halves or doubles the cell", where="strain", remedy="stay within -50 % and +100 %"
