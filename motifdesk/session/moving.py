@@ -78,10 +78,9 @@ class MoveSites(Worker):
         can."""
         turns, places = self._operations()
         total, count = np.zeros_like(field), np.zeros(len(field))
-        for turn, place in zip(turns, places, strict=True):
-            for site in picked:
-                total[place[site]] += turn @ field[site]
-                count[place[site]] += 1
+        for site in picked:
+            np.add.at(total, places[:, site], turns @ field[site])
+            np.add.at(count, places[:, site], 1)
         return total / np.maximum(count, 1)[:, None]
 
     def _operations(self) -> tuple[np.ndarray, np.ndarray]:
@@ -93,6 +92,8 @@ class MoveSites(Worker):
 
 def operations_on_sites(state: State) -> tuple[np.ndarray, np.ndarray]:
     """Cartesian rotations [G, 3, 3] and site permutations [G, N] of a crystal's space group (within 0.01 A)."""
+    from scipy.spatial import cKDTree
+
     from motifdesk.structures.symmetry import symmetry_operations
 
     arrays = state.arrays
@@ -101,14 +102,17 @@ def operations_on_sites(state: State) -> tuple[np.ndarray, np.ndarray]:
     rotations, translations = symmetry_operations(arrays, 0.01)
     cell = np.asarray(arrays.cell)
     f = np.linalg.solve(cell.T, arrays.positions.T).T
+    f = (f - np.floor(f)) % 1.0  # -1e-17 would round up to 1
+    tree = cKDTree(f, boxsize=1.0)
     turns, places = [], []
     for rotation, translation in zip(rotations, translations, strict=True):
-        delta = (f @ rotation.T + translation)[:, None] - f[None]
-        delta -= np.rint(delta)
-        far = np.linalg.norm(delta @ cell, axis=2)
-        far[arrays.numbers[:, None] != arrays.numbers[None]] = np.inf
-        place = far.argmin(axis=1)
-        if far[np.arange(len(f)), place].max() < _SAME and len(set(place.tolist())) == len(f):
+        image = f @ rotation.T + translation
+        # sites are much farther apart than _SAME: the nearest in fractions is the one, or none is
+        place = tree.query((image - np.floor(image)) % 1.0)[1]
+        delta = image - f[place]
+        far = np.linalg.norm((delta - np.rint(delta)) @ cell, axis=1)
+        same = (arrays.numbers[place] == arrays.numbers).all()
+        if same and far.max() < _SAME and len(set(place.tolist())) == len(f):
             turns.append(cell.T @ rotation @ np.linalg.inv(cell.T))
             places.append(place)
     return np.array(turns), np.array(places)
