@@ -45,7 +45,7 @@ const segmented = (label, options, onchoose) => {
 // A slider with its number. Live while it moves; one step of the history when the pointer is released, or after a rest of the keys.
 class Slider {
   constructor(link, spec, live) {
-    Object.assign(this, { link, live, busy: false });
+    Object.assign(this, { link, spec, live, busy: false });
     const common = { step: spec.step, min: spec.min, max: spec.max, "data-lm-suppress-shortcuts": "true" };
     this.range = element("input", { type: "range", ...common, "aria-label": `${spec.spoken ?? spec.label} in ${spec.unit || "units"}` });
     this.number = element("input", { type: "number", ...common, "aria-label": `${spec.spoken ?? spec.label}, numeric` });
@@ -56,7 +56,6 @@ class Slider {
     this.node = element("div", { class: "md-slider" }, this.tag, this.name, this.lead, this.number, this.zero, this.range);
     if (spec.op === "distort" && spec.locked !== undefined) this.node.insertBefore(this.tieButtons(), this.number);
     this.node.dataset.key = spec.key;
-    this.spec = spec;
     this.range.addEventListener("pointerdown", () => { this.pointer = true; this.busy = true; });
     this.range.addEventListener("input", () => this.moved(Number(this.range.value)));
     this.range.addEventListener("change", () => (this.pointer ? this.done() : this.later()));
