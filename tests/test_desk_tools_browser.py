@@ -107,7 +107,7 @@ def test_arrows_show_what_a_handle_moved(story):
 
 def test_colours_change_their_meaning_and_say_so(story):
     species = story.page.evaluate("() => globalThis.motifdesk.latest.get('scene').colour")
-    story.page.locator(".md-tools select").select_option("coordination")
+    story.page.locator(".md-tools select[aria-label^='What the colours']").select_option("coordination")
     browser.poll(lambda: story.page.locator(".md-tool-notes .md-legend span").count() >= 2, "a legend", 20)
     colours = story.page.evaluate("() => globalThis.motifdesk.latest.get('scene').colour")
     assert colours != species

@@ -16,7 +16,7 @@ COLOURINGS = {
     "motif": "colour: motif orbit",
     "coordination": "colour: coordination",
     "valence": "colour: bond valence",
-    "force": "colour: predicted force",
+    "force": "colour: force",
 }
 """Name -> words of the choice. "motif": symmetry-equivalent motifs alike; "valence": sum minus oxidation state;
 "force": on each atom, by the bundled potential."""

@@ -8,7 +8,6 @@ import itertools
 import logging
 import os
 import uuid
-from pathlib import Path
 from typing import Any
 
 import ipywidgets
@@ -18,7 +17,6 @@ from motifdesk.desk.autosave import Autosave
 from motifdesk.desk.campaigns import Campaigns
 from motifdesk.desk.changes import ChangesPane
 from motifdesk.desk.channels import Input, Output, Panel, owned
-from motifdesk.desk.colouring import COLOURINGS
 from motifdesk.desk.commands import Commands
 from motifdesk.desk.comparing import ComparePane
 from motifdesk.desk.edits import EditsPane
@@ -38,13 +36,13 @@ from motifdesk.desk.outlook import Outlook
 from motifdesk.desk.parts import Part
 from motifdesk.desk.readouts import describe_readouts
 from motifdesk.desk.stagetools import StageTools
+from motifdesk.desk.verbs import Verbs
 from motifdesk.desk.viewer import Viewer, end_threads
 from motifdesk.desk.workers import Dragger, Latest
 from motifdesk.session import Change, Session, State
 from motifdesk.session.flags import flags
-from motifdesk.session.measuring import Measure
 from motifdesk.session.paths import Other
-from motifdesk.structures.errors import MotifDeskError, SessionError
+from motifdesk.structures.errors import MotifDeskError
 
 log = logging.getLogger("motifdesk.desk")
 
@@ -52,7 +50,7 @@ _IDLE_S = 0.7  # rest of the hand after which the slower read-outs are computed
 _MOST_MESSAGES = 4
 
 
-class Desk(Lives, Relaxes, Campaigns, Commands, ipywidgets.VBox):
+class Desk(Verbs, Lives, Relaxes, Campaigns, Commands, ipywidgets.VBox):
     """A design on screen: structure, map, handles, read-outs, history, export. Display it by putting it last in a cell.
 
     Parameters
@@ -297,61 +295,6 @@ class Desk(Lives, Relaxes, Campaigns, Commands, ipywidgets.VBox):
     def messages(self) -> tuple[str, ...]:
         """What the desk has to say, newest last: errors of gestures, each one sentence with its remedy."""
         return tuple(m["text"] for m in self._output.messages)
-
-    def measure(self, *points: Any) -> Measure:
-        """Show the distance (2), angle (3) or dihedral (4) of these atoms on the stage, live from now on; the figure.
-
-        A point is a site index, whose image nearest to the point before is taken, or (site, i, j, k).
-        """
-        return self._tools.measure(points)
-
-    def show_arrows(self, shown: bool = True) -> None:
-        """Draw how each atom has moved since the design was opened."""
-        self._tools.arrows = bool(shown)
-        self._tools.show()
-
-    def colour_by(self, what: str) -> None:
-        """Colour the structure by "species", "motif" (orbit), "coordination" or "valence" (bond valence)."""
-        if what not in COLOURINGS:
-            raise SessionError(
-                f"unknown colouring {what!r}", where="colour_by", remedy=f"choose one of {', '.join(COLOURINGS)}"
-            )
-        self.viewer.colouring = what
-        self._tools.show()
-
-    def find(self, query: str) -> int:
-        """Show on the map and list the known structures that answer to ``query`` ("Ti O -F gap>1"); how many.
-
-        The words are those of :func:`motifdesk.atlas.searching.search`; "" shows all again.
-        """
-        return self._finds.search(query)
-
-    def show_path(self, a: Any, b: Any, *, n: int = 21, composition: str = "follow") -> None:
-        """Decode the latent path between two designs in the background and lay it on the map and under the slider.
-
-        ``a``, ``b``: "design", "start", a history node, or anything ``motifdesk.read`` takes; see
-        `Session.latent_path`.
-        """
-        self._path.show(a, b, n=n, composition=composition)
-
-    def open_file(self, path: str | os.PathLike[str]) -> State:
-        """Open a structure file, or the design of a saved session, as one step of the history (as a dropped file)."""
-        return self._opening.open(path)
-
-    def save_picture(self, path: str | os.PathLike[str], *, overwrite: bool = False, timeout: float = 30.0) -> Path:
-        """Write what the structure pane shows as a PNG of twice its size. Needs a page that shows the desk."""
-        return self._tools.save("png", path, overwrite, timeout, 1)
-
-    def save_film(
-        self, path: str | os.PathLike[str], *, frames: int = 24, overwrite: bool = False, timeout: float = 120.0
-    ) -> Path:
-        """Write a GIF from the structure as opened to the design as it is and back, as the pane shows it.
-
-        Fractional coordinates and cell are interpolated; both ends need the same atoms.
-        """
-        if not 2 <= int(frames) <= 240:
-            raise SessionError(f"{frames} frames", where="save_film", remedy="ask for 2 to 240 frames")
-        return self._tools.save("gif", path, overwrite, timeout, int(frames))
 
     def settle(self, timeout: float = 60.0) -> bool:
         """Wait until the background work asked for so far (map, drag, read-outs) is done. False if it took longer."""

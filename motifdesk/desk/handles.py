@@ -48,8 +48,9 @@ def describe_handles(state: State, session: Session, ties: Ties | None = None) -
         if members:
             sliders = [_slider(mode, state.amplitudes.get(mode.key, 0.0)) for mode in members]
             groups.append({"name": block, "title": f"{_TITLES[block]} ({len(members)})", "sliders": sliders})
-    for slider in (s for group in groups for s in group["sliders"]) if ties is not None else ():
-        slider |= {"locked": slider["key"] in ties.locked, "tied": ties.number(slider["key"])}
+    if ties is not None:
+        for slider in (s for group in groups for s in group["sliders"]):
+            slider |= {"locked": slider["key"] in ties.locked, "tied": ties.number(slider["key"])}
     return {
         "motifs": motifs,
         "motif": pick.motif,

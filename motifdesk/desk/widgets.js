@@ -61,7 +61,11 @@ class Slider {
     this.range.addEventListener("change", () => (this.pointer ? this.done() : this.later()));
     this.range.addEventListener("keydown", (e) => { if (e.key === "Escape") this.cancel(); });
     this.range.addEventListener("dblclick", () => this.exact(spec.rest));
-    this.number.addEventListener("change", () => this.exact(Number(this.number.value)));
+    // Enter is not always a change to the browser, and leaving the field afterwards may be one: the same number counts once
+    const typed = () => { const text = this.number.value; if (text !== this.told) { this.told = text; this.exact(Number(text)); } };
+    this.number.addEventListener("input", () => { this.told = null; });
+    this.number.addEventListener("change", typed);
+    this.number.addEventListener("keydown", (e) => { if (e.key === "Enter") typed(); });
     this.zero.addEventListener("click", () => this.exact(spec.rest));
     this.set(spec.value);
   }
