@@ -22,12 +22,13 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.make_force_labels import made
+
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     import torch
     from scipy.stats import spearmanr
 
-    from benchmarks.make_force_labels import made
     from motifdesk.screening.energies import make_calculator
     from motifdesk.structures import corpus, from_arrays
 

@@ -20,7 +20,7 @@ function sitesView(link, signal) {
   link.newElement = () => species.value.trim();
   const wrong = element("p", { class: "md-wrong md-wrap", role: "status", "aria-live": "polite" });
   const body = element("tbody");
-  const head = (text, title) => element("th", { scope: "col", title }, text);
+  const head = (text, title) => element("th", { scope: "col", title, class: "xyz".includes(text) && text ? "md-number" : null }, text);
   const table = element("table", { class: "md-site-table", "aria-label": "Sites of the design; Enter or Space picks, with Shift more than one, arrow keys go up and down" }, element("thead", {}, element("tr", {}, head("site", "number"), head("", "species"), head("orbit", "sites with one number are equivalent within 0.01 Å"), head("x", "along a"), head("y", "along b"), head("z", "along c"), head("CN", "ligands of a centre"))), body);
   const more = element("p", { class: "md-hint" });
   const node = element("div", { class: "md-sites-view" },

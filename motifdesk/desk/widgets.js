@@ -42,6 +42,15 @@ const segmented = (label, options, onchoose) => {
   }) };
 };
 
+// A line drawing of 12 x 12 in the colour of the text.
+const sign = (way) => {
+  const [svg, path] = ["svg", "path"].map((tag) => document.createElementNS("http://www.w3.org/2000/svg", tag));
+  for (const [key, value] of Object.entries({ viewBox: "0 0 12 12", width: 12, height: 12, "aria-hidden": "true" })) svg.setAttribute(key, value);
+  for (const [key, value] of Object.entries({ d: way, fill: "none", stroke: "currentColor", "stroke-width": 1.3, "stroke-linecap": "round" })) path.setAttribute(key, value);
+  svg.append(path);
+  return svg;
+};
+
 // A slider with its number. Live while it moves; one step of the history when the pointer is released, or after a rest of the keys.
 class Slider {
   constructor(link, spec, live) {
@@ -62,7 +71,7 @@ class Slider {
     this.range.addEventListener("keydown", (e) => { if (e.key === "Escape") this.cancel(); });
     this.range.addEventListener("dblclick", () => this.exact(spec.rest));
     // Enter is not always a change to the browser, and leaving the field afterwards may be one: the same number counts once
-    const typed = () => { const text = this.number.value; if (text !== this.told) { this.told = text; this.exact(Number(text)); } };
+    const typed = () => { const text = this.number.value; if (text !== this.told) { this.exact(Number(text)); this.told = this.number.value; } };
     this.number.addEventListener("input", () => { this.told = null; });
     this.number.addEventListener("change", typed);
     this.number.addEventListener("keydown", (e) => { if (e.key === "Enter") typed(); });
@@ -73,9 +82,9 @@ class Slider {
   // lock it, or tie it to another one: press both their links
   tieButtons() {
     const { link, spec } = this;
-    const toggle = (text, label, onclick) => element("button", { type: "button", class: "md-tie", "aria-pressed": "false", title: label, "aria-label": `${label}: ${spec.label}`, onclick }, text);
-    this.lock = toggle("🔒︎", "Lock this handle: others move and reset without it", () => link.send({ op: "lock", key: spec.key, on: this.lock.getAttribute("aria-pressed") !== "true" }));
-    this.couple = toggle("⛓︎", "Tie this handle to another: press both; press again to untie", () => {
+    const toggle = (way, label, onclick) => element("button", { type: "button", class: "md-tie", "aria-pressed": "false", title: label, "aria-label": `${label}: ${spec.label}`, onclick }, sign(way));
+    this.lock = toggle("M3 6V4a3 3 0 0 1 6 0v2M2 6h8v5H2z", "Lock this handle: others move and reset without it", () => link.send({ op: "lock", key: spec.key, on: this.lock.getAttribute("aria-pressed") !== "true" }));
+    this.couple = toggle("M5 7 7 5M5.5 3.5l1-1a2 2 0 0 1 3 3l-1 1M6.5 8.5l-1 1a2 2 0 0 1-3-3l1-1", "Tie this handle to another: press both; press again to untie", () => {
       if (this.spec.tied) link.send({ op: "couple", keys: [spec.key] });
       else if (link.tying && link.tying !== spec.key) { link.send({ op: "couple", keys: [link.tying, spec.key] }); link.tying = null; } else {
         link.tying = link.tying === spec.key ? null : spec.key;
@@ -89,7 +98,8 @@ class Slider {
     if (!this.lock) return;
     this.lock.setAttribute("aria-pressed", String(Boolean(spec.locked)));
     this.couple.setAttribute("aria-pressed", String(Boolean(spec.tied) || this.link.tying === spec.key));
-    this.couple.textContent = spec.tied ? `⛓︎${spec.tied}` : "⛓︎";
+    if (this.couple.lastChild.nodeType === Node.TEXT_NODE) this.couple.lastChild.remove();
+    if (spec.tied) this.couple.append(String(spec.tied));
     this.range.disabled = this.number.disabled = Boolean(spec.locked);
   }
 
