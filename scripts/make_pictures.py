@@ -51,6 +51,38 @@ def modes(lab: Any) -> None:
     _tab(lab, "Modes")
 
 
+@shot
+def sites(lab: Any) -> None:
+    """Sites picked by words; one moved."""
+    lab.python("desk.session.move_sites(desk.session.find_sites('Li')[0], [0, 0, 0.4])")
+    lab.python("desk.select('Li z>0.5')")
+    _tab(lab, "Sites")
+
+
+@shot
+def energy(lab: Any) -> None:
+    """A relaxation with the bundled potential, and its curve."""
+    lab.python("desk.session.strain(volume=1.06)")
+    _tab(lab, "Energy")
+    lab.python("desk.relax(calculator='distilled', fmax=0.05, steps=60)")
+
+
+@shot
+def path(lab: Any) -> None:
+    """The way over the map to rutile, a third of it gone."""
+    _tab(lab, "Path")
+    lab.python("desk.show_path('start', 'rutile-TiO2.cif', n=11); desk.settle(120)", timeout=150)
+    lab.python("desk.session.along('start', 'rutile-TiO2.cif', 0.3, n=11)", timeout=150)
+
+
+@shot
+def compare(lab: Any) -> None:
+    """Two branches side by side."""
+    desk(lab)
+    lab.python("a = desk.session.state.node; desk.session.goto(0); desk.session.strain(volume=1.04)")
+    lab.python("desk.compare(a, desk.session.state.node)")
+
+
 def _tab(lab: Any, name: str) -> None:
     lab.page.locator(".md-strip button[role=radio]", has_text=name).first.click()
 

@@ -40,7 +40,7 @@ def cell_sliders(state: State, session: Session) -> list[dict[str, Any]]:
     ]
     eta, _ = strain_of(state, opened_cell(session, state))
     for key, (i, j) in STRAINS.items():
-        value = 100.0 * float(eta[i, j])
+        value = round(100.0 * float(eta[i, j]), 9) + 0.0  # no noise, no minus before a nought
         reach = max(_REACH, abs(value) + 2.0)
         kind = f"strain along {'xyz'[i]}" if i == j else f"shear {'xyz'[i]}{'xyz'[j]} (half the change of the angle)"
         sliders.append(
