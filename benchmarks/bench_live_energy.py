@@ -6,9 +6,10 @@ CHGNet answers anew.
 
 summary: ``energy_mae_rest_mev``, ``energy_mae_moved_mev`` (per atom), ``forces_mae_rest_mev``,
 ``forces_mae_moved_mev`` (components, per A), ``stress_mae_gpa``; ``spearman``: median rank correlation of the six
-energies of one crystal with the teacher's; ``ms_20_atoms``: energy, forces and stress with the search for neighbours, median over development
-crystals of 18 to 20 atoms, one thread, ``cpu_ms_20_atoms`` the processor's time of it (a machine shared with others
-does not change it much); ``ratio_to_chgnet``: the teacher's processor time over that, same crystals, same run."""
+energies of one crystal with the teacher's; ``ms_20_atoms``: energy, forces and stress with the search for neighbours,
+median over development crystals of 18 to 20 atoms, one thread, ``cpu_ms_20_atoms`` the processor's time of it (a
+machine shared with others does not change it much); ``ratio_to_chgnet``: the teacher's processor time over that, same
+crystals, same run."""
 
 from __future__ import annotations
 

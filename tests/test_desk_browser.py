@@ -219,7 +219,7 @@ def test_readouts_belong_to_the_edit_on_show(story):
     node = story.value("desk.session.state.node")
     browser.poll(lambda: story.page.locator(".md-stamp").inner_text().startswith(f"step {node}"), "fresh read-outs", 30)
     browser.poll(lambda: not story.page.locator(".md-all-stale").count(), "read-outs no longer grey", 30)
-    text = story.page.locator(".md-facts-list").inner_text()
+    text = story.page.locator(".md-numbers").inner_text()
     assert "Formula" in text and "Li2IrO3" in text and "NaN" not in text
 
 
@@ -268,7 +268,7 @@ def test_symmetry_and_pattern_of_the_handles_are_part_of_the_step(story):
     assert any("[+" in key and "-" in key and abs(value) > 0.05 for key, value in edit["amplitudes"].items())
     assert_stage_shows_session(story, "an alternating step")
     assert "symmetry kept" in story.page.locator(".md-step[aria-current]").get_attribute("title")
-    browser.poll(lambda: "Strain of" in story.page.locator(".md-facts-list").inner_text(), "who pays for it", 30)
+    browser.poll(lambda: "Strain of" in story.page.locator(".md-numbers").inner_text(), "who pays for it", 30)
     choose(story, "Symmetry while a handle is moved", "free")
     browser.poll(lambda: story.value("desk.session.state.selection.symmetry") == "free", "the choice", 20)
     story.python("desk.session.goto(0)\ndesk.session.select(0, scope='motif', pattern='uniform', symmetry='free')")
@@ -283,12 +283,12 @@ def test_a_ligand_about_to_leave_is_flagged_while_the_slider_is_held(story):
     )
     flagged = browser.poll(lambda: story.page.evaluate("() => globalThis.motifdesk.latest.get('flagged')"), "flags", 20)
     assert set(flagged) <= set(range(story.value("len(desk.session.state.graph.motifs)")))
-    browser.poll(lambda: " may " in story.page.locator(".md-facts-list").inner_text(), "the sentence", 20)
+    browser.poll(lambda: " may " in story.page.locator(".md-numbers").inner_text(), "the sentence", 20)
     story.python("held.cancel()")
     browser.poll(
         lambda: story.page.evaluate("() => globalThis.motifdesk.latest.get('flagged').length === 0"), "no flag", 20
     )
-    browser.poll(lambda: " may " not in story.page.locator(".md-facts-list").inner_text(), "the answer", 30)
+    browser.poll(lambda: " may " not in story.page.locator(".md-numbers").inner_text(), "the answer", 30)
 
 
 def test_the_motif_graph_is_drawn_in_the_theme_of_the_page_and_told_in_levels(story):
@@ -306,7 +306,7 @@ def test_the_motif_graph_is_drawn_in_the_theme_of_the_page_and_told_in_levels(st
         story.page.evaluate("(t) => document.body.setAttribute('data-jp-theme-light', t)", theme)
         browser.poll(lambda same=same: (picture.evaluate(drawn) == light) is same, f"the picture for light={theme}", 20)
     choose(story, "What is read out", "numbers")
-    assert panel.locator(".md-facts-list").is_visible() and not panel.locator(".md-net").is_visible()
+    assert panel.locator(".md-numbers").is_visible() and not panel.locator(".md-net").is_visible()
 
 
 def test_a_busy_cell_does_not_freeze_the_handles(story):

@@ -35,7 +35,7 @@ function readoutsPanel(el, link, signal) {
 TABS.push({
   key: "numbers", label: "Numbers", title: "Numbers about the design",
   make(link, signal) {
-    const body = element("dl", { class: "md-facts-list" });
+    const body = element("dl", { class: "md-facts-list md-numbers" });
     link.on("readouts", (r) => body.replaceChildren(...(r.rows ?? []).map((row) => element("div", { class: `md-fact${row.stale ? " md-stale" : ""}`, title: `${row.label}: ${row.value}` }, element("dt", {}, row.label), element("dd", { "data-level": row.level ?? "" }, row.value)))), signal);
     return element("div", { class: "md-scroll" }, body);
   },

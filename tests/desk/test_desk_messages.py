@@ -15,7 +15,7 @@ def test_picks_of_polyhedra_atoms_and_nothing(opened, rutile):
     related = [
         m.index for m in page.session.state.graph.motifs if m.orbit == page.session.state.graph.motifs[index].orbit
     ]
-    assert page.out.highlight == {"picked": index, "related": related, "atoms": []}
+    assert page.out.highlight == {"picked": index, "related": related, "atoms": [], "movable": True}
     assert page.out.handles["scope"] == "orbit" and len(page.out.handles["groups"]) == 3
     oxygen = int(np.flatnonzero(page.session.state.arrays.numbers == 8)[0])
     page.send("pick", kind="atom", site=oxygen, motif=index, shift=True)
@@ -24,7 +24,10 @@ def test_picks_of_polyhedra_atoms_and_nothing(opened, rutile):
     page.send("pick", kind="atom", site=oxygen, motif=index, shift=True)
     assert page.out.highlight["atoms"] == [0]
     page.send("pick", kind="none", shift=False)
-    assert page.out.highlight == {"picked": None, "related": [], "atoms": []} and page.out.handles["groups"] == []
+    assert (
+        page.out.highlight == {"picked": None, "related": [], "atoms": [], "movable": False}
+        and page.out.handles["groups"] == []
+    )
     assert page.edits() == ["open"], "a click is no step of the history"
     assert page.desk.messages == ()
 
