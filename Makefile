@@ -1,12 +1,13 @@
 # Two commands on a fresh machine: `make desk` and `make test`. Both set up everything in ./.venv first.
 #   make desk    set up, then open JupyterLab on the first notebook  (ARGS="--no-browser --port 8899" is passed on)
-#   make test    set up, then pass the tests                          (ARGS="-k motifs" is passed to pytest)
+#   make test    set up, then pass the tests                          (ARGS="-k motifs" is passed to pytest; JOBS=0: one file after the other)
 #   make lint    ruff, import floors, types
 #   make bench   every benchmark, JSON into runs/bench
 #   make lock    write requirements.lock anew from this environment
 PYTHON ?= python3
 VENV   ?= .venv
 ARGS   ?=
+JOBS   ?= 2
 PIP_ARGS ?=
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.motifdesk-installed
@@ -33,7 +34,7 @@ desk: setup
 	$(BIN)/motifdesk lab $(ARGS)
 
 test: setup chromium
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .
