@@ -8,12 +8,22 @@ import threading
 import numpy as np
 import pytest
 from ipywidgets.widgets import widget as registry
+from ipywidgets.widgets.widget import _instances
 
 import motifdesk as md
 from motifdesk.desk import scene
 from motifdesk.desk.channels import Input, script
 from motifdesk.desk.history import describe_history
 from motifdesk.desk.workers import Latest
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_stays_open():
+    """Other files' tests may follow in this process, and look whether their own desks have left anything."""
+    yield
+    for widget in list(_instances.values()):
+        if isinstance(widget, md.Desk):
+            widget.close()
 
 
 @pytest.fixture

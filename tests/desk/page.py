@@ -1,6 +1,7 @@
 """The browser's side of a desk, without a browser."""
 
 import threading
+from collections.abc import Collection
 
 import numpy as np
 from ipywidgets import Widget
@@ -15,8 +16,8 @@ def ours() -> list[Widget]:
     return [w for w in _instances.values() if type(w).__module__.startswith("motifdesk")]
 
 
-def our_threads() -> list[str]:
-    return [t.name for t in threading.enumerate() if t.name.startswith("motifdesk")]
+def our_threads(but: Collection[threading.Thread] = ()) -> list[str]:
+    return [t.name for t in threading.enumerate() if t.name.startswith("motifdesk") and t not in but]
 
 
 class Page:
