@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import motifdesk as md
@@ -88,6 +88,7 @@ def test_a_name_is_never_a_path(name):
 
 @settings(deadline=None)
 @given(st.binary(max_size=300), st.sampled_from(["a.cif", "POSCAR", "a.xyz", "a.json", "a.extxyz", "a.cif.gz"]))
+@example(b"\xa0", "a.extxyz")  # white space to text, none to bytes
 def test_no_bytes_raise_anything_but_the_one_error(data, name):
     try:
         read_bytes(name, data)

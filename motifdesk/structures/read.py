@@ -136,7 +136,8 @@ def _from_file(source: str | os.PathLike[str], options: Options) -> tuple[Struct
             remedy=f"known are {KNOWN}",
         )
     text = _text(file, where)
-    if kind == "xyz" and file.name.lower().endswith(".extxyz") and not text.split(None, 1)[0].isdigit():
+    first = (text.split(None, 1) or [""])[0]  # a text may be all white space that is none to bytes (no-break spaces)
+    if kind == "xyz" and file.name.lower().endswith(".extxyz") and not first.isdigit():
         raise StructureError("not extended XYZ: the first line is no atom count", where=where, remedy="check the file")
     structure, notes = parse(text, kind, where, options)
     incomplete = next((n for n in notes if n.startswith("incomplete: ")), None)
