@@ -10,7 +10,8 @@ summary:
   stage_update_ms, stage_recreate_ms, stage_update_ratio
                             moving what is drawn in place, against loading the scene anew, in the same page
   drag_frame_median_ms, drag_frame_p95_ms, drag_frames
-                            time between decoded frames on the stage while the pointer drags the probe (24 atoms)
+                            time between decoded frames on the stage while the pointer drags the probe (24 atoms), its
+                            moves made in the page, 60 a second, as a hand would
   memory_growth_mb_per_1000_edits
                             growth of the kernel's resident memory while edits go on without end (24 atoms: distortions,
                             undo and redo, strains), a straight line through it after a warm-up; 10,000 of
@@ -82,6 +83,13 @@ def endure(first, last):
     n = last - first
     return [last, memory(), 1000 * took / n, (sent[0] - out) / n, len(ipywidgets.widgets.widget._instances)]
 """
+HAND = """async (path) => {
+  const probe = globalThis.motifdesk.latest.map.probe;
+  for (const [clientX, clientY] of path) {
+    probe.dispatchEvent(new PointerEvent('pointermove', { clientX, clientY, pointerId: 1, bubbles: true, buttons: 1 }));
+    await new Promise((done) => setTimeout(done, 16));
+  }
+}"""
 FRAMES = "() => globalThis.motifdesk.latest.frames"
 KERNEL = """
 import time
@@ -163,20 +171,25 @@ def _story(lab: Any, name: str) -> dict:
     summary |= {"stage_update_ms": in_place, "stage_recreate_ms": anew, "stage_update_ratio": anew / in_place}
 
     probe = lab.map()["probe"]
-    path = [(35.0 * np.sin(k / 30.0), 25.0 * np.sin(k / 47.0)) for k in range(1, 161)]
-    times = _drag(lab, (probe["x"], probe["y"]), path)
+    path = [(35.0 * np.sin(k / 90.0), 25.0 * np.sin(k / 140.0)) for k in range(1, 481)]
+    times = _drag(lab, (probe["x"], probe["y"]), path, HAND)
     summary["drag_frame_median_ms"], summary["drag_frame_p95_ms"] = _spread(times)
     summary["drag_frames"] = len(times)
     return summary
 
 
-def _drag(lab: Any, start: tuple[float, float], path: list[tuple[float, float]]) -> list[float]:
-    """Milliseconds between frames on the stage while the pointer moves at about 25 steps a second."""
+def _drag(lab: Any, start: tuple[float, float], path: list[tuple[float, float]], hand: str = "") -> list[float]:
+    """Milliseconds between frames on the stage while the pointer moves.
+
+    The driver's moves wait for the page, about ten a second on two cores; `hand` makes them in the page, 60 a second.
+    """
     mouse = lab.page.mouse
     mouse.move(*start)
     mouse.down()
     before = len(lab.page.evaluate(FRAMES))
-    for dx, dy in path:
+    if hand:
+        lab.page.evaluate(hand, [[float(a + b) for a, b in zip(start, step, strict=True)] for step in path])
+    for dx, dy in [] if hand else path:
         mouse.move(start[0] + dx, start[1] + dy)
         time.sleep(0.02)
     frames = lab.page.evaluate(FRAMES)[before:]

@@ -11,16 +11,19 @@ from contextlib import contextmanager
 
 import torch
 
+from motifdesk.structures.threads import one_blas_thread
+
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Run the block with one intra-operation thread (of the calling thread), then restore the number."""
-    before = torch.get_num_threads()
-    if before == 1:
-        yield
-        return
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    """Run the block with one intra-operation thread (of the calling thread) and one BLAS thread, then restore both."""
+    with one_blas_thread():
+        before = torch.get_num_threads()
+        if before == 1:
+            yield
+            return
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)

@@ -12,6 +12,7 @@ from motifdesk.desk.stagetools import PICTURES
 from motifdesk.desk.tying import Tying
 from motifdesk.session.crystal import split
 from motifdesk.structures.errors import MotifDeskError
+from motifdesk.structures.threads import one_blas_thread
 
 if TYPE_CHECKING:
     from motifdesk.desk.campaign import CampaignPane
@@ -121,7 +122,8 @@ class Commands(Tying):
         for part in self._parts:
             part.heard(content)
         try:
-            operation({**content, "buffers": buffers} if buffers else content)
+            with one_blas_thread():
+                operation({**content, "buffers": buffers} if buffers else content)
         except MotifDeskError as error:
             self._report(error)
         except Exception as error:

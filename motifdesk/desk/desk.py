@@ -101,7 +101,9 @@ class Desk(Verbs, Lives, Relaxes, Campaigns, Commands, ipywidgets.VBox):
         self._edits = EditsPane(self.session, self._output)
         self._hands = Hands(self.session)
         self._drag = Dragger(self.session, done=lambda n: self._output.publish(ack=n), failed=self._report)
-        self._measure = Latest(self._measure_state, "motifdesk-readouts")
+        self._measure = Latest(
+            self._measure_state, "motifdesk-readouts", paced=lambda change: change is not None and change.state.preview
+        )
         self._outlook = Outlook(self.session, lambda tags: self._output.publish(outlook=tags))
         self._net = NetPane(lambda described: self._output.publish(net=described))
         self._changes = ChangesPane(self.session, lambda described: self._output.publish(changes=described), self._aim)
@@ -227,6 +229,8 @@ class Desk(Verbs, Lives, Relaxes, Campaigns, Commands, ipywidgets.VBox):
                 traits["history"] = describe_history(session.history)
             if action != "select":
                 traits["stale"] = True
+            if self._drag.serving:  # one message fewer for each frame of a drag
+                traits["ack"] = self._drag.serving
             traits["header"] = self._header(state)
             self._output.publish(**traits)
 

@@ -28,7 +28,7 @@ class MapWatch(Part):
     def __init__(self, session: Session, pane: MapPane, publish: Callable[..., None]) -> None:
         self.session, self.map = session, pane
         self._publish = publish
-        self._loop = Latest(self._work, "motifdesk-manifold")
+        self._loop = Latest(self._work, "motifdesk-manifold", paced=lambda state: state is not None and state.preview)
         self._shown: dict[str, Any] = {}
         self._ready_for: Any = None
         self._elements(session.state)

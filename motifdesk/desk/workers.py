@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from motifdesk.structures.errors import MotifDeskError
+from motifdesk.structures.threads import one_blas_thread
 
 if TYPE_CHECKING:
     from motifdesk.session import Gesture, Session
@@ -16,10 +18,20 @@ log = logging.getLogger("motifdesk.desk")
 
 
 class Latest:
-    """Calls ``work(request)`` on its own thread with the newest request; older ones that have not begun are dropped."""
+    """Calls ``work(request)`` on its own thread with the newest request; older ones that have not begun are dropped.
 
-    def __init__(self, work: Callable[[Any], None], name: str) -> None:
+    Requests of which ``paced(request)`` is true begin at least ``PACE_S`` after the last beginning: numbers that nobody
+    could read faster must not take the processor from the frames of a drag.
+    """
+
+    PACE_S = 0.2
+
+    def __init__(
+        self, work: Callable[[Any], None], name: str, paced: Callable[[Any], bool] = lambda request: False
+    ) -> None:
         self._work = work
+        self._paced = paced
+        self._began = -self.PACE_S
         self._condition = threading.Condition()
         self._slot: list[Any] = []
         self._closed = False
@@ -69,12 +81,19 @@ class Latest:
                 self._working = False
                 self._condition.notify_all()
                 self._condition.wait_for(lambda: self._closed or bool(self._slot))
+                while not self._closed and self._paced(self._slot[0]):
+                    left = self._began + self.PACE_S - time.monotonic()
+                    if left <= 0:
+                        break
+                    self._condition.wait(left)
                 if self._closed:
                     return
                 request = self._slot.pop()
                 self._working = True
+                self._began = time.monotonic()
             try:
-                self._work(request)
+                with one_blas_thread():
+                    self._work(request)
             except Exception:
                 log.exception("%s failed", self._name)
 
@@ -98,6 +117,8 @@ class Dragger:
         self._lock = threading.Lock()
         self._queue: list[tuple[str, Any, int]] = []  # ("move", (xy, composition), serial) or ("release"/"cancel", ...)
         self._gesture: Gesture | None = None
+        self.serving = 0
+        """The serial of the move that is being decoded, to be acknowledged with its frame; 0: none."""
         self._loop = Latest(self._step, "motifdesk-drag")
 
     @property
@@ -155,6 +176,7 @@ class Dragger:
                 last = what == "move" and not self._queue
             try:
                 if what == "move":
+                    self.serving = serial
                     self._move(*payload)
                 else:
                     gesture, self._gesture = self._gesture, None
@@ -166,6 +188,7 @@ class Dragger:
                     gesture.cancel()
                 self._failed(error)
             finally:
+                self.serving = 0
                 if serial:  # 0: asked for by the desk itself
                     self._done(serial)
             if last:

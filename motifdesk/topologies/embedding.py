@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from motifdesk.motifs.distortion.network import one_thread
 from motifdesk.structures.errors import TopologyError
+from motifdesk.structures.threads import one_blas_thread
 
 from .assembly import Assembly, Join, Placement
 from .templates import Template
@@ -94,7 +94,7 @@ def embed(
     scale[6 * count :] = float(np.cbrt(abs(np.linalg.det(cell))))
     steps, moved, gap = 0, np.inf, np.inf
     held: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float, float] | None = None
-    with one_thread():
+    with one_blas_thread():
         for steps in range(1, _STEPS + 1):
             ra, rb = np.einsum("nij,nj->ni", rotation[a], va), np.einsum("nij,nj->ni", rotation[b], vb)
             off = position[b] + rb + image @ cell - position[a] - ra

@@ -24,6 +24,7 @@ import numpy as np
 
 from motifdesk.structures.arrays import AtomArrays, from_arrays, to_arrays
 from motifdesk.structures.errors import MotifError
+from motifdesk.structures.threads import one_blas_thread
 
 from ..detection.finding import find_motifs
 from ..hierarchy.graph import MotifGraph
@@ -31,7 +32,7 @@ from ..symmetry.modes import Mode, mode_by_key
 from .breaking import broken
 from .costs import MotifCost, motif_costs
 from .following import Followed, follow
-from .network import Network, one_thread
+from .network import Network
 from .requests import Request, lay_request
 from .solving import Solver
 from .subgroups import Operations
@@ -156,7 +157,7 @@ class Distorter:
         wanted = self._wanted(amplitudes)
         cell = self.arrays.cell
         if any(q for _, q in wanted):
-            with one_thread():
+            with one_blas_thread():
                 return self._solve(wanted)
         return Distorted(
             self.arrays.positions.copy(),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -190,25 +189,6 @@ def rotation_matrices(turns: np.ndarray) -> np.ndarray:
     sine = np.where(angle > 1e-6, np.sin(angle) / safe, 1.0)
     cosine = np.where(angle > 1e-6, (1.0 - np.cos(angle)) / safe**2, 0.5)
     return np.eye(3) + sine * k + cosine * (k @ k)
-
-
-@cache
-def _blas() -> Any:
-    """A handle on the BLAS threads, or None."""
-    try:
-        from threadpoolctl import ThreadpoolController
-    except ImportError:
-        return None
-    return ThreadpoolController()
-
-
-def one_thread() -> Any:
-    """A context with BLAS on one thread.
-
-    The systems are small: on a busy machine waiting threads cost a hundred times what they save, and one thread gives
-    the same bits everywhere.
-    """
-    return nullcontext() if _blas() is None else _blas().limit(limits=1, user_api="blas")
 
 
 def solve_symmetric(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -27,8 +27,8 @@ import numpy as np
 from motifdesk.structures.arrays import AtomArrays, to_arrays
 from motifdesk.structures.errors import MotifError, StructureError
 from motifdesk.structures.symmetry import SpaceGroup, space_group
+from motifdesk.structures.threads import one_blas_thread
 
-from ..distortion.network import one_thread
 from .crystal_irreps import Species, species, stars
 from .crystal_orbits import chosen_orbits, dressed, orbits_of
 from .springs import springs
@@ -294,7 +294,7 @@ def crystal_modes(
     MotifError
         `sites` names no orbit.
     """
-    with one_thread():
+    with one_blas_thread():
         cell, modes = _cached(to_arrays(structure), supercell, tolerance)
     chosen = chosen_orbits(cell, sites)
     return CrystalModes(structure, cell, tuple(m for m in modes if m.sites[0] in chosen))
