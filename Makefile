@@ -9,6 +9,8 @@ VENV   ?= .venv
 ARGS   ?=
 JOBS   ?= 2
 PIP_ARGS ?=
+# processes side by side that each ask for all cores wait for one another
+THREADS := $(if $(filter-out 0,$(JOBS)),OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1)
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.motifdesk-installed
 export JUPYTER_PLATFORM_DIRS = 1
@@ -34,7 +36,7 @@ desk: setup
 	$(BIN)/motifdesk lab $(ARGS)
 
 test: setup chromium
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	$(THREADS) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -30,7 +30,9 @@ def one_blas_thread() -> Iterator[None]:
     global _inside, _limit
     with _lock:
         if _inside == 0:
-            _limit = _found().limit(limits=1, user_api="blas")
+            found = _found()
+            _let_go()
+            _limit = found.limit(limits=1, user_api="blas")
         _inside += 1
     try:
         yield
@@ -38,8 +40,20 @@ def one_blas_thread() -> Iterator[None]:
         with _lock:
             _inside -= 1
             if _inside == 0:
+                _let_go()
                 _limit.restore_original_limits()
+                _let_go()
                 _limit = None
+
+
+def _let_go() -> None:
+    """threadpoolctl >= 3.7 obeys, for OpenBLAS, only the thread that was the first to ask: whoever comes last inside
+    this module's lock must be able to give back what the first took."""
+    import threadpoolctl
+
+    clear = getattr(threadpoolctl.OpenBLASController, "clear_controlling_thread", None)
+    if clear is not None:
+        clear(force=True)
 
 
 def _found() -> Any:
