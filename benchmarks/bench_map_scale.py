@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.bench_desk import _drag, _spread
+from benchmarks.bench_desk import HAND, _drag, _spread
 from tests.browser import lab as browser
 
 CELL = """import motifdesk as md, numpy as np, psutil, time
@@ -103,8 +103,8 @@ def run(args: Any) -> dict:
         summary["pan_frame_p95_ms"] = _pan(lab)
         probe = lab.map()["probe"]
         lab.page.evaluate("() => { globalThis.pageFrames.length = 0; }")
-        path = [(35.0 * np.sin(k / 30.0), 25.0 * np.sin(k / 47.0)) for k in range(1, 161)]
-        times = _drag(lab, (probe["x"], probe["y"]), path)
+        path = [(35.0 * np.sin(k / 90.0), 25.0 * np.sin(k / 140.0)) for k in range(1, 481)]
+        times = _drag(lab, (probe["x"], probe["y"]), path, HAND)
         summary["drag_frame_median_ms"], summary["drag_frame_p95_ms"] = _spread(times)
         summary["drag_page_p95_ms"] = _page_p95(lab)
         return summary
