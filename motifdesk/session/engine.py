@@ -27,6 +27,7 @@ from motifdesk.session.picking import KEEP, choose
 from motifdesk.session.relax_worker import Relax
 from motifdesk.session.services import Services
 from motifdesk.session.site_workers import AddSite, DeleteSites
+from motifdesk.session.slab_worker import MakeSlab
 from motifdesk.session.state import (
     Change,
     Selection,
@@ -53,6 +54,7 @@ WORKERS: dict[str, type[Worker]] = {
         SetStructure,
         Symmetrize,
         Supercell,
+        MakeSlab,
         MorphTo,
         Build,
         Relax,

@@ -16,7 +16,7 @@ class Edit:
     """One named step: what was done, with everything needed to do it again.
 
     ``kind``: "open", "distort", "strain", "drag", "decode", "substitute", "delete_sites", "add_site", "set_structure",
-    "symmetrize", "supercell", "morph", "build", "along" or "relax";
+    "symmetrize", "supercell", "slab", "morph", "build", "along" or "relax";
     ``parameters`` are JSON-able; ``parent`` is the history node it was applied to (None for "open"); ``versions``
     name the software and weights that made it.
     """

@@ -23,6 +23,7 @@ from motifdesk.session.member import Built, recognised
 from motifdesk.session.path_workers import supercell_template
 from motifdesk.session.services import base_versions
 from motifdesk.session.site_workers import template_after
+from motifdesk.session.slab_worker import slab_template
 from motifdesk.session.state import (
     PATTERNS,
     SCOPES,
@@ -51,6 +52,7 @@ KINDS = (
     "set_structure",
     "symmetrize",
     "supercell",
+    "slab",
     "morph",
     "build",
     "relax",
@@ -185,6 +187,8 @@ def _template(edit: Edit, parent: State, arrays: AtomArrays) -> Any:
         return structure_from_dict(edit.parameters["structure"])
     if edit.kind == "supercell":
         return supercell_template(parent, edit.parameters, arrays)
+    if edit.kind == "slab":
+        return slab_template(parent, edit.parameters, arrays)
     if edit.kind in ("delete_sites", "add_site"):
         return template_after(edit.kind, edit.parameters, parent)
     template = parent.reference.template

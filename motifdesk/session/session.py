@@ -42,7 +42,7 @@ class Session(LatentPaths, Relaxing):
     SessionError).
 
     Every gesture is a method (``distort``, ``strain``, ``drag_to``, ``decode_at``, ``substitute``, ``delete_sites``,
-    ``add_site``, ``symmetrize``, ``set_structure``, ``build``, ``supercell``, ``morph``, ``along``,
+    ``add_site``, ``symmetrize``, ``set_structure``, ``build``, ``supercell``, ``slab``, ``morph``, ``along``,
     ``relax``) that commits one named edit and returns the new state; ``gesture(kind)`` or ``preview``/``commit``/
     ``cancel`` is the live form. All methods may be called from any thread. The state is replaced whole under one lock;
     observers are called outside it.
@@ -150,6 +150,15 @@ class Session(LatentPaths, Relaxing):
         the handles show the wavevectors that the larger cell holds.
         """
         return self._edit("supercell", (matrix,), {})
+
+    def slab(self, hkl: Any, layers: int = 3, vacuum: float = 15.0) -> State:
+        """Cut a slab along the planes ``hkl`` (Miller indices in the present cell): ``layers`` repeats of the crystal
+        along the normal, d(hkl) each, ``vacuum`` in Angstrom (0: the crystal in a cell with that orientation).
+
+        The surface vectors are the shortest in the plane; the cut is where the gap along the normal is widest.
+        Conventions: :mod:`motifdesk.structures.slabs`.
+        """
+        return self._edit("slab", (hkl, layers, vacuum), {})
 
     def decomposition(
         self, parent: Any = "start", *, tolerance: float = 0.01, seconds: float = SECONDS
