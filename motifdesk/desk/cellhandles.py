@@ -105,5 +105,4 @@ def opened_cell(session: Session, state: State) -> np.ndarray:
 
 
 def _last(session: Session, kinds: tuple[str, ...]) -> State:
-    path = list(session.history.path())
-    return ([n for n in path if n.edit.kind in kinds] or path)[-1].state
+    return session.history.last(kinds).state

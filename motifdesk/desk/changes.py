@@ -111,7 +111,7 @@ class ChangesPane:
         self._show(self._described)
 
     def _choices(self) -> list[list[str]]:
-        nodes = [[str(node.id), f"step {node.id}: {node.edit.name}"] for node in listed(self.session.history)]
+        nodes = [[str(node.id), f"step {node.id}: {node.name}"] for node in listed(self.session.history)]
         nodes[0] = ["start", f"the start: {nodes[0][1].partition(': ')[2]}"]
         return [*nodes, *([["file", self._file.title]] if self._file is not None else [])]
 

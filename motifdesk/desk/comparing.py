@@ -122,7 +122,7 @@ class ComparePane(Part):
             sides.append(
                 {
                     "node": node,
-                    "name": short(history[node].edit.name),
+                    "name": short(history[node].name),
                     "called": history.names.get(node, ""),
                     "formula": state.formula,
                     "edits": [*names[-_MOST_EDITS:]] if more <= 0 else [f"{more} earlier steps", *names[-_MOST_EDITS:]],
@@ -149,8 +149,8 @@ def usual_pair(history: History) -> tuple[int, int]:
     if len(history) < 2:
         raise SessionError("there is one step only", where="compare", remedy="make a step first, then compare")
     here = history.current
-    path = {node.id for node in history.path()}
-    others = [n.id for n in history.leaves() if n.id != here and here not in {m.id for m in history.upward(n.id)}]
+    path = set(history.nodes.up(here))
+    others = [n.id for n in history.leaves() if n.id != here and here not in history.nodes.up(n.id)]
     if others:
         return others[-1], here
     return (0, here) if here != 0 else (0, [n.id for n in history if n.id not in path][-1])
@@ -158,7 +158,7 @@ def usual_pair(history: History) -> tuple[int, int]:
 
 def choices(history: History, *must: int) -> list[list[str]]:
     """[node, words] of the steps that the two lists offer: those of the history panel and the ones compared."""
-    return [[str(n.id), f"{n.id}: {history.names.get(n.id) or short(n.edit.name)}"] for n in listed(history, *must)]
+    return [[str(n.id), f"{n.id}: {history.names.get(n.id) or short(n.name)}"] for n in listed(history, *must)]
 
 
 def drawing(state: State, kinds: frozenset[str] | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from motifdesk.desk.history import listed
 from motifdesk.desk.parts import Part
 from motifdesk.desk.workers import Latest
 from motifdesk.structures.errors import MotifDeskError, SessionError
@@ -110,7 +111,11 @@ class DiffractionPart(Part):
             "choices": [
                 ["previous", "the step before"],
                 ["start", "the start"],
-                *[[str(n.id), f"step {n.id}: {n.edit.name}"] for n in history if n.id != here],
+                *[
+                    [str(n.id), f"step {n.id}: {n.name}"]
+                    for n in listed(history, here if beside is None else beside)
+                    if n.id != here
+                ],
                 ["none", "nothing"],
             ],
         }

@@ -285,7 +285,7 @@ class EnergyPart(Part):
             before.append(("against the start", 0))
         for label, node in before:
             other = history[node].state
-            title = f"step {node}: {history[node].edit.name}"
+            title = f"step {node}: {history[node].name}"
             if _composition(other) != _composition(state):
                 rows.append(_row(label, "another composition", title))
                 continue

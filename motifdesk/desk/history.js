@@ -5,13 +5,13 @@ function historyPanel(el, link, signal) {
   const compare = button("Compare", "Put two steps side by side", () => link.send(link.get("compare")?.a ? { op: "compare", close: true } : { op: "compare" }), { class: "md-button md-compare-open", "aria-pressed": "false" });
   el.append(element("div", { class: "md-bar" }, element("h3", {}, "History"), element("span", { class: "md-grow" }), savedMark(link, signal), compare), element("div", { class: "md-scroll" }, list));
   const rename = (row, n) => {
-    const field = element("input", { type: "text", class: "md-text md-step-field", value: n.called, maxlength: "80", placeholder: n.short, "aria-label": `Name of step ${n.id}`, "data-lm-suppress-shortcuts": "true", spellcheck: "false" });
+    const field = element("input", { type: "text", class: "md-text md-step-field", value: n.called ?? "", maxlength: "80", placeholder: n.short ?? n.name, "aria-label": `Name of step ${n.id}`, "data-lm-suppress-shortcuts": "true", spellcheck: "false" });
     let over = false;
     const end = (keep) => {
       if (over) return;
       over = true;
       editing = null;
-      if (keep && field.value.trim() !== n.called) link.send({ op: "name_step", node: n.id, name: field.value });
+      if (keep && field.value.trim() !== (n.called ?? "")) link.send({ op: "name_step", node: n.id, name: field.value });
       show(link.get("history"));
       list.querySelector(`[data-node="${n.id}"] .md-step`)?.focus();
     };

@@ -177,7 +177,7 @@ class PathPane(Part):
         return Other(words, atlas.structure(index)), value
 
     def _choices(self) -> list[list[str]]:
-        nodes = [[str(n.id), one_line(f"step {n.id}: {n.edit.name}", 60)] for n in listed(self.session.history)]
+        nodes = [[str(n.id), one_line(f"step {n.id}: {n.name}", 60)] for n in listed(self.session.history)]
         return [["design", "the design now"], *nodes, *([v, words] for v, words in self._known.items())]
 
     # ------------------------------------------------------------------------------------------------ decoding

@@ -172,7 +172,7 @@ class MapPane:
         trail: list[list[float]] = []
         # of a long way the last part: every edit sends it
         for node in reversed(list(islice(history.upward(), _TRAIL))):
-            xy = node.state.latent.xy
+            xy = node.xy
             if xy is not None and (not trail or trail[-1] != list(xy)):
                 trail.append([float(xy[0]), float(xy[1])])
         return {

@@ -71,7 +71,7 @@ def compare(history: History, a: int, b: int) -> Comparison:
     """Compare two nodes of a history."""
     first, second = history[a].state, history[b].state
     common = history.common(a, b)
-    shared = {n.id for n in history.path(common)}
+    shared = set(history.nodes.up(common))
     moved = displacements(first.arrays, second.arrays)
     lengths = None if moved is None else np.linalg.norm(moved, axis=1)
     ratio = None

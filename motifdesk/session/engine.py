@@ -85,7 +85,13 @@ class Engine:
         self._pending: deque[Change] = deque()
         self._delivering = False
         self._warm = Warm()
-        self._warm.keep(self._state.reference)
+        self._take(history)
+
+    def _take(self, history: History) -> None:
+        """This is the history now; base structures read again from its shelf are watched."""
+        self._history = history
+        history.nodes.shelf.restored = self._warm.watch
+        self._warm.keep(self.committed.reference)
 
     @property
     def state(self) -> State:

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from motifdesk.session.history import Edit
 from motifdesk.session.state import Reference, State
+from motifdesk.session.step import Edit
 from motifdesk.structures.arrays import AtomArrays
 
 MOST_WARM = 6
@@ -65,11 +65,15 @@ class Warm:
     def __len__(self) -> int:
         return len(self._kept)
 
+    def watch(self, reference: Reference) -> None:
+        """A cold one that somebody looks at must not stay."""
+        reference.woken = self._again.append
+
     def keep(self, reference: Reference) -> None:
         """This one is in use now; those that have not been for longest are forgotten."""
         cold: list[Reference] = []
+        self.watch(reference)
         with self._lock:
-            reference.woken = self._again.append  # a cold one that somebody looks at must not stay
             self._kept[id(reference)] = reference
             self._kept.move_to_end(id(reference))
             while len(self._kept) > MOST_WARM:

@@ -11,29 +11,26 @@ import errno
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from motifdesk.session.history import Edit, History, Node
+from motifdesk.session.history import History
 from motifdesk.session.member import Built, recognised
 from motifdesk.session.path_workers import supercell_template
 from motifdesk.session.services import base_versions
 from motifdesk.session.site_workers import template_after
 from motifdesk.session.slab_worker import slab_template
-from motifdesk.session.state import (
-    PATTERNS,
-    SCOPES,
-    SYMMETRIES,
-    Latent,
-    Reference,
-    Selection,
-    State,
-    frozen_mapping,
+from motifdesk.session.state import Reference, State, frozen_mapping
+from motifdesk.session.step import (
+    Edit,
+    arrays_from_json,
+    edit_from_json,
+    latent_from_json,
+    state_from_json,
+    step_to_json,
 )
+from motifdesk.session.tree import Node, Nodes
 from motifdesk.session.workers import plain_dict, structure_from_dict
 from motifdesk.structures.arrays import AtomArrays, from_arrays
 from motifdesk.structures.errors import MotifDeskError, SessionError
@@ -63,94 +60,14 @@ KINDS = (
 _REMEDY = "use a file written by Session.save; an intact earlier copy may lie beside it"
 
 
-def arrays_to_json(arrays: AtomArrays) -> dict[str, Any]:
-    """Plain lists; ``json`` writes floats so that they read back bit for bit."""
-    return {
-        "numbers": arrays.numbers.tolist(),
-        "positions": arrays.positions.tolist(),
-        "cell": None if arrays.cell is None else arrays.cell.tolist(),
-    }
-
-
-def arrays_from_json(data: Mapping[str, Any]) -> AtomArrays:
-    """The arrays, checked for shape and finite numbers."""
-    numbers = np.array(data["numbers"], dtype=np.int64)
-    positions = np.array(data["positions"], dtype=np.float64)
-    cell = None if data["cell"] is None else np.array(data["cell"], dtype=np.float64)
-    if numbers.ndim != 1 or not len(numbers) or positions.shape != (len(numbers), 3):
-        raise ValueError("atoms and positions do not match")
-    if not np.isfinite(positions).all() or (cell is not None and (cell.shape != (3, 3) or not np.isfinite(cell).all())):
-        raise ValueError("positions or cell are not finite numbers")
-    if numbers.min() < 1 or numbers.max() > 118:
-        raise ValueError("there are no such elements")
-    return AtomArrays(numbers, positions, cell)
-
-
-def _latent_to_json(latent: Latent) -> dict[str, Any]:
-    # the root is left out: it is computed from the structure and would triple the size of the file
-    return {
-        "xy": latent.xy,
-        "target_xy": latent.target_xy,
-        "residual": latent.residual,
-        "converged": latent.converged,
-        "source": latent.source,
-        "composition": latent.composition,
-        "predictions": dict(latent.predictions),
-        "stale": latent.stale,
-    }
-
-
-def _latent_from_json(data: Mapping[str, Any]) -> Latent:
-    def pair(value: Any) -> tuple[float, float] | None:
-        return None if value is None else (float(value[0]), float(value[1]))
-
-    return Latent(
-        root=None,
-        xy=pair(data["xy"]),
-        target_xy=pair(data["target_xy"]),
-        residual=None if data["residual"] is None else float(data["residual"]),
-        converged=data["converged"],
-        source=data["source"],
-        composition=data["composition"],
-        predictions=frozen_mapping({str(k): float(v) for k, v in data["predictions"].items()}),
-        stale=bool(data["stale"]),
-    )
-
-
-def _node_to_json(node: Node, title: str | None) -> dict[str, Any]:
-    state, edit = node.state, node.edit
-    return {
-        "id": node.id,
-        "parent": node.parent,
-        "forward": node.forward,
-        "edit": {
-            "name": edit.name,
-            "kind": edit.kind,
-            "parameters": dict(edit.parameters),
-            "seed": edit.seed,
-            "versions": dict(edit.versions),
-        },
-        "selection": {
-            "motif": state.selection.motif,
-            "scope": state.selection.scope,
-            "atoms": list(state.selection.atoms),
-            "pattern": state.selection.pattern,
-            "symmetry": state.selection.symmetry,
-        },
-        "base": state.base,
-        "amplitudes": dict(state.amplitudes),
-        "achieved": dict(state.achieved),
-        "cost": list(state.cost),
-        "notes": list(state.notes),
-        "latent": _latent_to_json(state.latent),
-        "arrays": arrays_to_json(state.arrays),
-        **({} if title is None else {"title": title}),
-    }
+def _place(node: Node, title: str | None) -> dict[str, Any]:
+    named = {} if title is None else {"title": title}
+    return {"id": node.id, "parent": node.parent, "forward": node.forward, **named}
 
 
 def to_json(name: str, identity: str, history: History) -> dict[str, Any]:
     """The whole session as JSON types."""
-    nodes = [_node_to_json(node, history.names.get(node.id)) for node in history]
+    nodes = [{**_place(node, history.names.get(node.id)), **step_to_json(node.edit, node.state)} for node in history]
     return {**_head(name, identity, history), "nodes": nodes}
 
 
@@ -170,10 +87,12 @@ def _head(name: str, identity: str, history: History) -> dict[str, Any]:
 
 def text_of(name: str, identity: str, history: History) -> Iterator[bytes]:
     """The session's file in pieces, a node at a time: ten thousand steps are neither held twice in memory nor written
-    in one breath that other threads would have to wait for."""
+    in one breath that other threads would have to wait for. A step is put into words once (see
+    :mod:`motifdesk.session.shelf`), however often the session is saved."""
     yield _dumped(_head(name, identity, history))[:-1] + b', "nodes": ['
     for k, node in enumerate(history):
-        yield (b",\n" if k else b"\n") + _dumped(_node_to_json(node, history.names.get(node.id)))
+        place = _dumped(_place(node, history.names.get(node.id)))
+        yield (b",\n" if k else b"\n") + place[:-1] + b", " + history.nodes.text(node.id)[1:]
     yield b"\n]}"
 
 
@@ -197,7 +116,7 @@ def _template(edit: Edit, parent: State, arrays: AtomArrays) -> Any:
     return template
 
 
-def _built(edit: Edit, arrays: AtomArrays, template: Any, states: Mapping[int, State]) -> Built | None:
+def _built(edit: Edit, arrays: AtomArrays, template: Any, above: State | None) -> Built | None:
     """The member that a design read from a file comes from."""
     if edit.kind == "build":
         recipe = edit.parameters["parameters"]
@@ -207,62 +126,34 @@ def _built(edit: Edit, arrays: AtomArrays, template: Any, states: Mapping[int, S
             arrays,
             bool(edit.parameters.get("neutral", True)),
         )
-    if edit.parent is None or edit.kind == "set_structure":
+    if above is None or edit.kind == "set_structure":
         return recognised(template, arrays)
-    return None if edit.kind == "decode" else states[edit.parent].built
+    return None if edit.kind == "decode" else above.built
 
 
-def _node_from_json(data: Mapping[str, Any], states: Mapping[int, State], source: Any) -> Node:
+def _added(nodes: Nodes, data: Mapping[str, Any], source: Any) -> Nodes:
+    """``nodes`` with the step ``data`` after them, checked."""
     number, parent = int(data["id"]), data["parent"]
-    raw = data["edit"]
-    edit = Edit(
-        str(raw["name"]),
-        str(raw["kind"]),
-        frozen_mapping(raw["parameters"]),
-        parent,
-        int(raw["seed"]),
-        frozen_mapping({str(k): str(v) for k, v in raw["versions"].items()}),
-    )
+    if number != len(nodes):
+        raise ValueError(f"node {number} is out of order")
+    edit = edit_from_json(data["edit"], parent)
     if edit.kind not in KINDS or (edit.kind == "open") != (parent is None):
         raise ValueError(f"node {number} is of unknown kind {edit.kind!r}")
     arrays = arrays_from_json(data["arrays"])
-    base = int(data["base"])
+    above = None if parent is None else nodes[parent].state
     if edit.kind == "distort":
-        reference = states[parent].reference
-        if len(arrays.numbers) != len(reference.arrays.numbers) or base != states[parent].base:
-            raise ValueError(f"node {number} does not fit its base")
+        assert above is not None
+        reference = above.reference
+        fits = len(arrays.numbers) == len(reference.arrays.numbers) and int(data["base"]) == above.base
     else:
-        template = source if parent is None else _template(edit, states[parent], arrays)
-        reference = Reference(arrays, template)
-        if base != number:
-            raise ValueError(f"node {number} does not fit its base")
-    pick = data["selection"]
-    # files written before there were patterns have none
-    words = pick["scope"], pick.get("pattern", "uniform"), pick.get("symmetry", "free")
-    for word, known in zip(words, (SCOPES, PATTERNS, SYMMETRIES), strict=True):
-        if word not in known:
-            raise ValueError(f"unknown word {word!r} in a selection")
-    state = State(
-        arrays=arrays,
-        reference=reference,
-        selection=Selection(
-            None if pick["motif"] is None else int(pick["motif"]),
-            words[0],
-            tuple(int(a) for a in pick["atoms"]),
-            *words[1:],
-        ),
-        amplitudes=frozen_mapping({str(k): float(v) for k, v in data["amplitudes"].items()}),
-        base=base,
-        latent=_latent_from_json(data["latent"]),
-        node=number,
-        label=edit.name,
-        achieved=frozen_mapping({str(k): float(v) for k, v in data["achieved"].items()}),
-        cost=tuple(float(c) for c in data["cost"]),
-        keep=edit.parameters.get("keep", "free") if edit.kind == "distort" else "free",
-        notes=tuple(str(n) for n in data["notes"]),
-        built=_built(edit, arrays, reference.template, states),
-    )
-    return Node(number, parent, edit, state, (), data["forward"])
+        template = source if above is None else _template(edit, above, arrays)
+        reference, fits = Reference(arrays, template), int(data["base"]) == number
+    if not fits:
+        raise ValueError(f"node {number} does not fit its base")
+    latent = latent_from_json(data["latent"])
+    built = _built(edit, arrays, reference.template, above)
+    state = state_from_json(data, number, edit, arrays, reference, latent, built)
+    return nodes.added(Node(number, parent, edit, state))
 
 
 def from_json(data: Any, where: str) -> tuple[str, str, History]:
@@ -278,23 +169,13 @@ def from_json(data: Any, where: str) -> tuple[str, str, History]:
         )
     try:
         source = structure_from_dict(data["source"])
-        nodes: dict[int, Node] = {}
-        states: dict[int, State] = {}
+        nodes = Nodes()
         for raw in data["nodes"]:
-            node = _node_from_json(raw, states, source)
-            if node.id != len(nodes):
-                raise ValueError(f"node {node.id} is out of order")
-            nodes[node.id], states[node.id] = node, node.state
-        for node in list(nodes.values()):
-            if node.parent is not None:
-                above = nodes[node.parent]
-                nodes[above.id] = replace(above, children=(*above.children, node.id))
-        for node in nodes.values():
-            if node.forward is not None and node.forward not in node.children:
-                raise ValueError(f"node {node.id} leads to {node.forward!r}")
+            nodes = _added(nodes, raw, source)
+        nodes = nodes.leading({int(raw["id"]): raw["forward"] for raw in data["nodes"]})
         names = {int(n["id"]): clean_name(n["title"]) for n in data["nodes"] if n.get("title")}
-        history = History(frozen_mapping(nodes), int(data["current"]), frozen_mapping(names))
-        history[history.current]
+        history = History(nodes, int(data["current"]), frozen_mapping(names))
+        history = history.moved(history[history.current].id)
         return str(data["name"]), str(data["id"]), history
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         said = error.what if isinstance(error, MotifDeskError) else f"{type(error).__name__}: {error}"

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from motifdesk.session.engine import WORKERS
-from motifdesk.session.history import History, Node
+from motifdesk.session.history import History, Node, Nodes
+from motifdesk.session.lean import shelved
 from motifdesk.session.services import Services
 from motifdesk.session.state import Reference, State, frozen_mapping, rebased
 from motifdesk.session.workers import Draft
@@ -89,7 +90,7 @@ def again(node: Node, origin: State, services: Services) -> Draft:
 
 def replay(history: History, services: Services) -> tuple[History, Mapping[int, float], tuple[Mismatch, ...]]:
     """Rebuild ``history`` from its source and recipe alone; each edit starts from the *recomputed* parent."""
-    nodes: dict[int, Node] = {}
+    nodes = Nodes()
     deviations: dict[int, float] = {}
     mismatches: list[Mismatch] = []
     for node in history:
@@ -141,5 +142,6 @@ def replay(history: History, services: Services) -> tuple[History, Mapping[int, 
             preview=False,
             version=0,
         )
-        nodes[node.id] = replace(node, state=state)
-    return replace(history, nodes=frozen_mapping(nodes)), frozen_mapping(deviations), tuple(mismatches)
+        above = None if node.parent is None else nodes[node.parent].state
+        nodes = nodes.added(Node(node.id, node.parent, node.edit, shelved(state, above, node.edit)))
+    return replace(history, nodes=nodes.linked_as(history.nodes)), frozen_mapping(deviations), tuple(mismatches)

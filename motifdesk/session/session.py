@@ -277,8 +277,8 @@ class Session(LatentPaths, Relaxing):
         history = other.history
         with self._edit_lock, self._lock:
             self._end("another session took its place")
-            self._history, self.name, self.identity = history, other.name, other.identity
-            self._warm.keep(self.committed.reference)
+            self.name, self.identity = other.name, other.identity
+            self._take(history)
             self._replace(self.committed, "adopt")
         self._deliver()
         return self._state

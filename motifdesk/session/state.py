@@ -7,6 +7,7 @@ selection and amplitudes of the same instant.
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from collections.abc import Callable, Mapping
@@ -24,15 +25,14 @@ if TYPE_CHECKING:
 
     from motifdesk.motifs import Mode, MotifGraph
     from motifdesk.session.crystal import CrystalHandles
-    from motifdesk.session.history import Edit
     from motifdesk.session.member import Built
+    from motifdesk.session.step import Edit
 
 SCOPES = ("motif", "orbit", "all", "crystal")
 PATTERNS = ("uniform", "alternating")
 SYMMETRIES = ("free", "request", "break")
-
-
 _MOST_DISTORTERS = 4
+_KEYS = itertools.count()
 
 
 def frozen_mapping(mapping: Mapping[Any, Any] | None = None) -> Mapping[Any, Any]:
@@ -96,7 +96,9 @@ class Reference:
     Shared by every state that is a distortion of it; safe to use from several threads.
     """
 
-    def __init__(self, arrays: AtomArrays, template: Structure | Molecule) -> None:
+    def __init__(self, arrays: AtomArrays, template: Structure | Molecule, key: int | None = None) -> None:
+        self.key = next(_KEYS) if key is None else key
+        """A number that no other base structure of this process has."""
         self.arrays = arrays
         self.template = template
         self._lock = threading.RLock()
