@@ -1,4 +1,4 @@
-"""Atoms picked by box, list and words, dragged and stepped by hand, added; handles locked and tied: mouse and keys."""
+"""Atoms picked by box, list and words, dragged and stepped by hand, added; handles locked and tied, sliders by keys."""
 
 from __future__ import annotations
 
@@ -127,18 +127,146 @@ def test_locked_handles_stay_and_tied_ones_go_together(story):
     row = [story.page.locator(f'.md-slider[data-key="{key}"]') for key in keys]
     for k in (0, 1):
         row[k].hover()
-        row[k].locator(".md-tie").nth(1).click()
-    browser.poll(lambda: row[1].locator(".md-tie").nth(1).inner_text().endswith("1"), "the group's number", 20)
+        row[k].locator(".md-hold").nth(1).click()
+    browser.poll(lambda: row[1].locator(".md-hold").nth(1).inner_text().endswith("1"), "the group's number", 20)
     number = row[0].locator("input[type=number]")
     number.fill("0.1")
     number.press("Enter")
     wanted = f"[round(desk.session.committed.amplitudes.get(k, 0.0), 6) for k in {keys!r}]"
     browser.poll(lambda: story.value(wanted) == [0.1, 0.1, 0.0], "both to move", 20)
     row[0].hover()
-    row[0].locator(".md-tie").nth(0).click()
+    row[0].locator(".md-hold").nth(0).click()
     browser.poll(lambda: row[0].locator("input[type=range]").is_disabled(), "the lock", 20)
     story.value("desk._hands.reset()")
     assert story.value(wanted) == [0.1, 0.0, 0.0]
     shots = os.environ.get("MOTIFDESK_SHOTS")
     if shots:
         story.page.screenshot(path=f"{shots}/hands-ties.png")
+
+
+AMPLITUDE = "desk.session.committed.amplitudes.get({!r}, 0.0)"
+GROUP = "md.structures.space_group(desk.session.state.arrays, 0.01)"
+
+
+def slider(lab, key: str):
+    return lab.page.locator(f'.md-slider[data-key="{key}"]')
+
+
+def stands(lab, key: str, value: float, steps: int) -> None:
+    """The committed amplitude of a mode, the field beside its slider, and how many steps it took."""
+    field = slider(lab, key).locator("input[type=number]")
+    read = f"[round({AMPLITUDE.format(key)}, 6), len(desk.session.history.path()) - 1]"
+    browser.poll(lambda: lab.value(read) == [value, steps], f"{key} at {value} in {steps} steps", 20)
+    browser.poll(lambda: abs(float(field.input_value()) - value) < 1e-6, "the number beside it", 10)
+
+
+def test_a_slider_goes_by_keys_double_click_and_typed_numbers(story):
+    story.value("[desk.session.goto(0), desk.session.select(motif=0, atoms=())] and None")
+    key = story.value("[m.key for m in desk.session.state.modes][4]")
+    row = slider(story, key)
+    bar, number = row.locator("input[type=range]"), row.locator("input[type=number]")
+    browser.poll(lambda: row.locator(".md-lead").inner_text(), "what it leads to, and how far it goes", 20)
+    low = float(bar.get_attribute("min"))
+    bar.focus()
+    for _ in range(3):
+        bar.press("ArrowRight")
+    stands(story, key, 0.015, 1)
+    bar.press("PageUp")
+    browser.poll(lambda: story.value(AMPLITUDE.format(key)) > 0.05, "a large step", 20)
+    bar.press("PageDown")
+    stands(story, key, 0.015, 3)
+    bar.press("Home")
+    browser.poll(lambda: story.value("desk.session.state.preview"), "a preview of the end", 20)
+    assert float(number.input_value()) == pytest.approx(low, abs=1e-3)
+    bar.press("Escape")
+    stands(story, key, 0.015, 3)
+    bar.press("0")
+    stands(story, key, 0.0, 4)
+    number.fill("-0.05")
+    number.press("Enter")
+    stands(story, key, -0.05, 5)
+    number.press("Enter")  # what it is already is no step
+    number.fill("0.3")
+    number.press("Escape")
+    stands(story, key, -0.05, 5)
+    bar.dblclick(position={"x": 30, "y": 8})
+    stands(story, key, 0.0, 6)
+
+
+def test_two_tied_strains_go_together_and_the_tie_outlives_undo(story):
+    story.value("desk.session.goto(0) and None")
+    rows = {key: slider(story, key) for key in ("exx", "eyy", "ezz")}
+    rows["exx"].scroll_into_view_if_needed()
+    browser.poll(lambda: rows["exx"].locator(".md-lead").inner_text() == "→ Pnnm", "what a strain leads to", 20)
+    for key in ("exx", "eyy"):
+        rows[key].hover()
+        rows[key].locator(".md-hold").nth(1).click()
+    browser.poll(lambda: rows["eyy"].locator(".md-hold").nth(1).inner_text().strip(), "the tie", 20)
+    browser.poll(lambda: rows["exx"].locator(".md-lead").inner_text() == "P4_2/mnm", "what both lead to", 20)
+    bar = rows["exx"].locator("input[type=range]")
+    bar.focus()
+    for _ in range(4):
+        bar.press("ArrowRight")
+    assert rows["eyy"].locator("input[type=number]").input_value() == "0.20", "the other one goes along at once"
+    browser.poll(lambda: len(story.value(STEPS)) == 2, "one step", 20)
+    numbers = [rows[key].locator("input[type=number]") for key in rows]
+    browser.poll(lambda: [n.input_value() for n in numbers] == ["0.20", "0.20", "0.00"], "the numbers", 20)
+    assert story.value(f"{GROUP}.number") == 136
+    rows["ezz"].hover()
+    rows["ezz"].locator(".md-hold").nth(0).click()
+    browser.poll(lambda: rows["ezz"].locator("input[type=range]").is_disabled(), "the lock", 20)
+    shots = os.environ.get("MOTIFDESK_SHOTS")
+    if shots:
+        story.page.screenshot(path=f"{shots}/hands-strains.png")
+    bar.focus()
+    story.page.keyboard.press("Control+z")
+    browser.poll(lambda: [n.input_value() for n in numbers] == ["0.00", "0.00", "0.00"], "undo", 20)
+    assert rows["ezz"].locator("input[type=range]").is_disabled()
+    assert story.value("'ezz' in desk.session.ties.locked and dict(desk.session.ties.group_of('exx'))") == {
+        "exx": 1,
+        "eyy": 1,
+    }
+
+
+def test_what_a_handle_leads_to_is_what_it_makes(story):
+    story.value("[desk.session.goto(0), desk.session.select(motif=0, scope='orbit')] and None")
+    keys = story.value("[m.key for m in desk.session.state.modes]")
+    told = browser.poll(
+        lambda: (t := [slider(story, k).locator(".md-lead").inner_text() for k in keys]) and "→" in "".join(t) and t,
+        "the tags",
+        30,
+    )
+    k = next(k for k, words in enumerate(told) if words.startswith("→"))
+    number = slider(story, keys[k]).locator("input[type=number]")
+    number.fill("0.15")
+    number.press("Enter")
+    browser.poll(lambda: len(story.value(STEPS)) == 2, "one step", 20)
+    assert told[k] == f"→ {story.value(f'{GROUP}.symbol')}"
+
+
+def test_an_atom_is_put_where_the_structure_is_clicked(story):
+    story.value("[desk.session.goto(0), desk.session.select(motif=None, atoms=[2, 3])] and None")
+    picked(story, [2, 3])
+    count = len(story.value(PLACES))
+    middle = np.array(story.value(PLACES))[[2, 3]].mean(0)
+    story.page.locator('.md-tabs button[data-value="sites"]').click()
+    story.page.get_by_label("Element of the new atom, such as O").fill("H")
+    click = story.page.locator(".md-sites-view").get_by_role("button", name="by click", exact=True)
+    click.click()
+    browser.poll(lambda: click.get_attribute("aria-pressed") == "true", "the hand that adds", 10)
+    place = np.array(story.screen(middle)) + [24, -12]
+    story.page.mouse.click(*place)
+    browser.poll(lambda: len(story.value(PLACES)) == count + 1, "the new atom", 20)
+    browser.poll(lambda: story.stage()["count"] == count + 1, "the stage to follow", 20)
+    np.testing.assert_allclose(story.screen(story.value(PLACES)[-1]), place, atol=2.0)
+    assert story.value(STEPS)[-1] == f"Add H{count}"
+    picked(story, [count])
+    shots = os.environ.get("MOTIFDESK_SHOTS")
+    if shots:
+        story.page.screenshot(path=f"{shots}/hands-added.png")
+    story.page.keyboard.press("Escape")  # the structure has the focus: the hand is put down
+    browser.poll(lambda: click.get_attribute("aria-pressed") == "false", "the hand put down", 10)
+
+
+def test_nothing_went_wrong(story):
+    assert story.console == []

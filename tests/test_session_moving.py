@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from motifdesk.desk.cellhandles import STRAINS, cell_change, cell_sliders
-from motifdesk.desk.ties import Ties
+from motifdesk.desk.cellhandles import cell_sliders
 from motifdesk.session import Session
+from motifdesk.session.ties import STRAINS
 from motifdesk.structures import read, space_group
 from motifdesk.structures.errors import MotifDeskError
 
@@ -103,7 +103,7 @@ def test_each_strain_slider_sets_its_component_and_leaves_the_others(rutile):
     wanted = {"exx": 2.0, "eyy": -1.0, "ezz": 0.5, "exy": 3.0, "exz": -2.0, "eyz": 1.0}
     start = np.array(rutile.state.arrays.cell)
     for key, value in wanted.items():
-        rutile.strain(**cell_change(rutile, key, value))
+        rutile.strain_to(**{key: value})
     shown = {s["key"]: s["value"] for s in cell_sliders(rutile.state, rutile)}
     for key, value in wanted.items():
         assert shown[key] == pytest.approx(value, abs=1e-9), key
@@ -111,17 +111,3 @@ def test_each_strain_slider_sets_its_component_and_leaves_the_others(rutile):
     for key, (i, j) in STRAINS.items():
         eta[i, j] = eta[j, i] = wanted[key] / 100
     np.testing.assert_allclose(rutile.state.arrays.cell, start @ (np.eye(3) + eta), atol=1e-9)
-
-
-def test_tied_handles_keep_their_ratio_and_locked_ones_their_place():
-    ties = Ties()
-    ties.couple({"a": 1.0, "b": -2.0})
-    assert ties.moved("a", 0.1) == pytest.approx({"a": 0.1, "b": -0.2})
-    assert ties.moved("b", 0.1) == pytest.approx({"a": -0.05, "b": 0.1})
-    ties.lock("b")
-    assert ties.moved("a", 0.3) == {"a": 0.3}
-    ties.couple(["a", "c"])
-    assert ties.number("b") == 0
-    assert ties.group_of("a") == {"a": 1.0, "c": 1.0}
-    with pytest.raises(MotifDeskError, match="ratio"):
-        ties.couple({"a": 0.0, "b": 1.0})

@@ -38,6 +38,7 @@ _PASSIVE = frozenset(
         "autosave window undo redo goto"
     ).split()
 )
+_WORTH = frozenset(("edit", "undo", "redo", "goto", "name", "ties", "adopt"))
 
 
 class Autosave(Part):
@@ -94,7 +95,7 @@ class Autosave(Part):
 
     def changed(self, change: Change) -> None:
         """A committed change is to be saved soon."""
-        if change.action in ("edit", "undo", "redo", "goto", "name", "adopt") and len(self.session.history) > 1:
+        if change.action in _WORTH and _something(self.session):
             with self._lock:
                 if self._dirty_since is None:
                     self._dirty_since = time.monotonic()
@@ -123,7 +124,7 @@ class Autosave(Part):
         self.on = on
         self._begun = self._begun or on
         self._publish(on=on, text="" if on else "not saved", level="")
-        if on and len(self.session.history) > 1:
+        if on and _something(self.session):
             with self._lock:
                 self._dirty_since = self._dirty_since or time.monotonic()
             self._loop.put(None)
@@ -218,6 +219,11 @@ class Autosave(Part):
         with self._lock:
             self._status = {**self._status, **news}
             self._show(kept=self._status)
+
+
+def _something(session: Session) -> bool:
+    """Whether there is more than the structure as opened."""
+    return len(session.history) > 1 or bool(session.history.ties)
 
 
 def _words(kept: Kept) -> str:

@@ -8,12 +8,12 @@ import numpy as np
 
 from motifdesk.desk.sliders import amplitude
 from motifdesk.session.crystal import LARGEST
+from motifdesk.session.reach import full_range
 
 if TYPE_CHECKING:
     from motifdesk.session import State
     from motifdesk.session.crystal import CrystalHandle
 
-RANGE = 0.5  # Angstrom; the root of the summed squares of all displacements
 _OPEN = 24  # sliders that are shown without opening a group
 
 # what perovskites, rutiles, spinels and layered oxides are usually distorted in
@@ -52,7 +52,7 @@ def crystal_groups(state: State) -> list[dict[str, Any]]:
 
 
 def _slider(mode: CrystalHandle, value: float) -> dict[str, Any]:
-    reach = max(RANGE, abs(value))
+    reach = max(full_range(mode), abs(value))
     # what it does comes first: a long name is cut at its end
     words = mode.words.replace("in the ", "in ").replace(" plane", "")
     which = f"{mode.component} of {mode.dimension}" if mode.dimension > 1 else ""

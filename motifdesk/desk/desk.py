@@ -195,14 +195,14 @@ class Desk(Verbs, Lives, Relaxes, Campaigns, Commands, ipywidgets.VBox):
             self._measure.put(change)
             if change.action != "locate":
                 self._outlook.ask(None if change.state.preview else change.state)
-                if change.action != "select":
+                if change.action not in ("select", "ties"):
                     self._changes.ask(None if change.state.preview else change.state)
             self._missing.changed(change.state)
             for part in self._parts:
                 part.changed(change)
             if not change.state.preview:
                 self._net.ask(change.state)
-                if change.action not in ("select", "locate"):
+                if change.action not in ("select", "locate", "ties"):
                     self._families.refresh(change.state)
 
     def _aim(self, towards: Other | None) -> None:
@@ -224,7 +224,7 @@ class Desk(Verbs, Lives, Relaxes, Campaigns, Commands, ipywidgets.VBox):
                 if other:
                     traits["export"] = export.describe_export(session)
             if action not in ("preview", "locate") or not (self._hands.busy or self._drag.busy or self._families.busy):
-                traits["handles"] = describe_handles(state, session, self._hands.ties)
+                traits["handles"] = describe_handles(state, session)
             if action not in ("preview", "select"):
                 traits["history"] = describe_history(session.history)
             if action != "select":

@@ -46,7 +46,7 @@ class DiffractionPart(Part):
 
     def changed(self, change: Change) -> None:
         """What is drawn is of the design as it was; a committed one is computed anew."""
-        if change.action in ("select", "locate") or not self._looked_at:
+        if change.action in ("select", "locate", "ties") or not self._looked_at:
             return
         with self._lock:
             if not self._described.get("stale"):

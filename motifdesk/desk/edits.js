@@ -7,20 +7,30 @@ function editsGroup(link, signal) {
   const substitute = button("Substitute", "Put this element on these sites", put);
   species.addEventListener("keydown", (e) => { if (e.key === "Enter") put(); });
   const tolerance = select("Symmetry to snap to", [], "", () => {});
-  const snap = button("Snap", "Move atoms and cell onto this symmetry", () => link.send({ op: "edit", what: "snap", tolerance: Number(tolerance.value) }));
+  const other = element("input", { type: "number", class: "md-text md-count", min: 0.001, max: 1, step: 0.01, placeholder: "Å", "aria-label": "Another tolerance to snap within, in Å", title: "Another tolerance in Å, up to 1: what is found within it is restored", "data-lm-suppress-shortcuts": "true" });
+  const restore = () => link.send({ op: "edit", what: "snap", tolerance: Number(other.value || tolerance.value) });
+  const snap = button("Snap", "Move atoms and cell onto this symmetry", restore);
+  other.addEventListener("keydown", (e) => { if (e.key === "Enter" && other.value) restore(); else if (e.key === "Escape") { other.value = ""; ready(); } });
+  other.addEventListener("input", () => ready());
+  const ready = () => {
+    tolerance.disabled = Boolean(other.value);
+    snap.disabled = !other.value && !(link.get("edits")?.groups ?? []).some(([t, , adds]) => adds && String(t) === tolerance.value);
+    snap.title = other.value ? `Restore what is found within ${other.value} Å` : snap.disabled ? "No symmetry beyond the present one is near" : "Move atoms and cell onto this symmetry";
+  };
+  tolerance.addEventListener("change", () => ready());
   const wrong = element("p", { class: "md-wrong md-wrap", role: "status", "aria-live": "polite" });
-  const symmetry = element("div", { class: "md-edit" }, element("span", {}, "symmetry"), tolerance, snap);
+  const symmetry = element("div", { class: "md-edit" }, element("span", {}, "symmetry"), tolerance, other, snap);
   const node = element("details", { class: "md-group md-edits", open: false }, element("summary", {}, "Species and symmetry"), element("div", { class: "md-edit" }, element("span", {}, "species"), which, species, substitute), symmetry, wrong);
   link.on("edits", (e) => {
     const kept = which.value;
-    const picked = (e.choices ?? []).some(([v]) => v === kept && !["atoms", "motif", "orbit"].includes(v)) ? kept : e.choices?.[0]?.[0];
+    const picked = (e.choices ?? []).some(([v]) => v === kept && !["atoms", "like", "motif", "orbit"].includes(v)) ? kept : e.choices?.[0]?.[0];
     fill(which, e.choices ?? [], picked ?? "");
     const groups = e.groups ?? [];
     // the narrowest tolerance that restores something is offered first
     fill(tolerance, groups.map(([t, words]) => [String(t), words]), String((groups.find((g) => g[2]) ?? groups[0] ?? [""])[0]));
     symmetry.style.display = groups.length ? "" : "none";
-    snap.disabled = !groups.some((g) => g[2]);
-    snap.title = snap.disabled ? "No symmetry beyond the present one is near" : "Move atoms and cell onto this symmetry";
+    if (!e.error) other.value = "";
+    ready();
     wrong.textContent = e.error ?? "";
   }, signal);
   return node;

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from motifdesk.desk import palette
+from motifdesk.session.site_query import orbits
 from motifdesk.structures.arrays import element_symbols
 from motifdesk.structures.errors import MotifDeskError, SessionError
 
@@ -19,8 +22,8 @@ _MOST_NAMED = 3
 
 
 def choices(state: State) -> list[tuple[str, str, tuple[int, ...]]]:
-    """(key, words, sites) of what can be given another species: picked atoms, the picked motif's centre and its like,
-    each species as a whole."""
+    """(key, words, sites) of what can be given another species: picked atoms and their equivalents, the picked motif's
+    centre and its like, each species as a whole."""
     pick, graph = state.selection, state.graph
     numbers = [int(n) for n in state.arrays.numbers]
     found: list[tuple[str, str, tuple[int, ...]]] = []
@@ -28,6 +31,11 @@ def choices(state: State) -> list[tuple[str, str, tuple[int, ...]]]:
         named = [f"{palette.symbol(numbers[a])}{a}" for a in pick.atoms[:_MOST_NAMED]]
         more = f" and {len(pick.atoms) - _MOST_NAMED} more" if len(pick.atoms) > _MOST_NAMED else ""
         found.append(("atoms", f"picked: {', '.join(named)}{more}", tuple(pick.atoms)))
+        of = orbits(state)
+        like = tuple(int(k) for k in np.flatnonzero(np.isin(of, of[list(pick.atoms)])))
+        kinds = {numbers[a] for a in pick.atoms}
+        if len(kinds) == 1 and len(pick.atoms) < len(like) < numbers.count(min(kinds)):
+            found.append(("like", f"equivalent to the picked: {len(like)} {palette.symbol(min(kinds))}", like))
     if pick.motif is not None and graph is not None and pick.motif < len(graph.motifs):
         motif = graph.motifs[pick.motif]
         name = palette.symbol(numbers[motif.centre])
@@ -35,7 +43,7 @@ def choices(state: State) -> list[tuple[str, str, tuple[int, ...]]]:
             found.append(("motif", f"centre of the picked motif: {name}{motif.centre}", (motif.centre,)))
         orbit = tuple(m.centre for m in graph.motifs if m.orbit == motif.orbit)
         if len(orbit) > 1:
-            found.append(("orbit", f"its orbit: {len(orbit)} {name}", orbit))
+            found.append(("orbit", f"orbit of the picked motif: {len(orbit)} {name}", orbit))
     for number, count in Counter(numbers).items():
         sites = tuple(k for k, z in enumerate(numbers) if z == number)
         found.append((f"all:{number}", f"all {palette.symbol(number)} ({count})", sites))
@@ -89,20 +97,27 @@ class EditsPane:
 
 
 def _groups(state: State) -> list[list[Any]]:
-    """[tolerance, words, whether it adds to the symmetry there is] for crystals."""
+    """[tolerance, words, whether it adds to the symmetry there is] for crystals: each group once, with the least of the
+    tolerances that finds it."""
     from motifdesk.structures.symmetry import space_group
 
     if state.arrays.cell is None:
         return []
     rows: list[list[Any]] = []
-    exact = 0
-    for k, tolerance in enumerate((1e-3, *TOLERANCES)):
+    exact = last = 0
+    for tolerance in (1e-3, *TOLERANCES):
         try:
             group = space_group(state.arrays, tolerance)
         except MotifDeskError:
             continue
-        if k == 0:
+        if not last:
             exact = group.number
-        else:
-            rows.append([tolerance, f"within {tolerance:g} Å: {group.symbol}", group.number != exact])
+            rows.append([tolerance, f"{group.symbol}, as it is", False])
+        elif group.number == exact:
+            rows[0][0] = tolerance
+        elif group.number != last:
+            rows.append([tolerance, f"{group.symbol}, within {tolerance:g} Å", True])
+        last = group.number
+    if len(rows) == 1:
+        rows[0][1] = f"{rows[0][1]}; nothing more within {rows[0][0]:g} Å"
     return rows

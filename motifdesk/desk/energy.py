@@ -61,7 +61,7 @@ class EnergyPart(Part):
 
     def changed(self, change: Change) -> None:
         """Figures of another structure are stale; those of one that was asked about before are shown again."""
-        if change.action in ("select", "locate") or self._about is None:
+        if change.action in ("select", "locate", "ties") or self._about is None:
             return
         run = self._run
         if run is not None and not run.over and change.state.preview:

@@ -33,7 +33,7 @@ function handlesPanel(el, link, signal) {
     if (now !== shape) {
       shape = now;
       sliders = new Map();
-      const make = (s) => { const slider = new Slider(link, s, { op: s.op, scope: h.scope, motif: h.motif }); sliders.set(s.key, slider); return slider.node; };
+      const make = (s) => { const slider = new Slider(link, s, { op: s.op, scope: h.scope, motif: h.motif }); sliders.set(s.key, slider); slider.tiedTo = () => [...sliders.values()].filter((o) => o !== slider && slider.spec.tied && o.spec.tied === slider.spec.tied && !o.spec.locked); return slider.node; };
       list.replaceChildren(...(h.groups ?? []).map((g) => {
         const details = element("details", { open: open.get(g.name) ?? g.open ?? true, class: "md-group" }, element("summary", {}, g.title), ...g.sliders.map(make));
         details.addEventListener("toggle", () => open.set(g.name, details.open));

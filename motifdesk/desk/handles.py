@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from motifdesk.desk.cellhandles import cell_change, cell_sliders
+from motifdesk.desk.cellhandles import cell_sliders
 from motifdesk.desk.crystalhandles import crystal_groups, crystal_hint, supercells
 from motifdesk.desk.sliders import amplitude
-from motifdesk.desk.ties import Ties
 from motifdesk.desk.viewer import describe
 from motifdesk.session.crystal import split
+from motifdesk.session.reach import full_range
 from motifdesk.structures.errors import MotifDeskError
 
 if TYPE_CHECKING:
@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     from motifdesk.session.paths import Other
 
 _TITLES = {"stretch": "Stretch", "bend": "Bend", "rotation": "Rotation"}
-_RANGE = {"stretch": 0.40, "bend": 0.40, "rotation": 0.60}  # Angstrom; a strong Jahn-Teller distortion is 0.36
 
 
-def describe_handles(state: State, session: Session, ties: Ties | None = None) -> dict[str, Any]:
+def describe_handles(state: State, session: Session) -> dict[str, Any]:
     """The handles panel: motifs to pick, scope, sliders grouped by stretch, bend and rotation, and the cell."""
     graph = state.graph
     pick = state.selection
@@ -48,9 +47,11 @@ def describe_handles(state: State, session: Session, ties: Ties | None = None) -
         if members:
             sliders = [_slider(mode, state.amplitudes.get(mode.key, 0.0)) for mode in members]
             groups.append({"name": block, "title": f"{_TITLES[block]} ({len(members)})", "sliders": sliders})
-    if ties is not None:
-        for slider in (s for group in groups for s in group["sliders"]):
-            slider |= {"locked": slider["key"] in ties.locked, "tied": ties.number(slider["key"])}
+    cell, ties = cell_sliders(state, session), session.ties
+    for slider in (*cell, *(s for group in groups for s in group["sliders"])):
+        key = slider["key"]
+        ratio = ties.group_of(key).get(key, 1.0)
+        slider |= {"locked": key in ties.locked, "tied": ties.number(key), "ratio": ratio}
     return {
         "motifs": motifs,
         "motif": pick.motif,
@@ -62,7 +63,7 @@ def describe_handles(state: State, session: Session, ties: Ties | None = None) -
         "symmetry": pick.symmetry,
         "crystal": state.arrays.is_crystal,
         "groups": groups,
-        "cell": cell_sliders(state, session),
+        "cell": cell,
         "moved": bool(state.amplitudes),
         "notes": notes,
         "hint": hint,
@@ -70,7 +71,7 @@ def describe_handles(state: State, session: Session, ties: Ties | None = None) -
 
 
 def _slider(mode: Any, value: float) -> dict[str, Any]:
-    reach = max(_RANGE[mode.block], abs(value))
+    reach = max(full_range(mode), abs(value))
     # the panel already says the block and the irrep: "Eg stretch (1) - Jahn-Teller elongation (Q3)" needs its last part
     # only
     label = mode.label.partition(" [")[0]  # the pattern stands above the sliders
@@ -100,8 +101,6 @@ class Hands:
         self._last = 0.0
         self.towards: Other | None = None
         """What the morph slider leads to."""
-        self.ties = Ties()
-        """Which handles are locked, and which move together."""
 
     @property
     def busy(self) -> bool:
@@ -111,8 +110,8 @@ class Hands:
 
     def move(self, op: str, key: str, value: float) -> None:
         """One live value of handle `key`; opens the gesture if need be."""
-        if op == "distort" and key in self.ties.locked:
-            return
+        if key in self.session.ties.locked:
+            return  # the page did not know yet
         with self._lock:
             gesture = self._gesture
             if gesture is None or not gesture.live or self._what != (op, key):
@@ -122,12 +121,12 @@ class Hands:
             try:
                 self._last = float(value)
                 if op == "distort":
-                    gesture.update(self.ties.moved(key, float(value)), quick=True)
+                    gesture.update({key: float(value)}, quick=True)
                 elif op == "morph":
                     if self.towards is not None:
                         gesture.update(self.towards.structure, float(value), self.towards.title)
                 else:
-                    gesture.update(**cell_change(self.session, key, float(value)))
+                    gesture.update(to={key: float(value)})
             except MotifDeskError:
                 if gesture.draft is None:  # nothing of it could be shown
                     self.cancel()
@@ -149,9 +148,9 @@ class Hands:
                 gesture.cancel()
 
     def reset(self) -> None:
-        """All amplitudes to zero, as one edit."""
+        """All amplitudes that are not locked to zero, as one edit."""
         with self._lock:
             self.cancel()
-            free = [key for key in self.session.state.amplitudes if key not in self.ties.locked]
+            free = [key for key in self.session.state.amplitudes if key not in self.session.ties.locked]
             if free:
                 self.session.distort({key: 0.0 for key in free})

@@ -22,7 +22,7 @@ const KEYS = [
     ["Delete", "delete the picked atoms"], ["Move, then ← → ↑ ↓", "step what is picked; Page Up, Page Down: to you, away"], ["Escape", "pick nothing"],
   ]],
   ["Map", [["← → ↑ ↓", "move the probe; with Shift: ten times as far"], ["Enter", "let go: one step of the history"], ["Escape", "cancel the drag"]]],
-  ["Sliders", [["← →", "a small step; a rest makes it one step of the history"], ["Page Up, Page Down", "a large step"], ["Escape", "cancel"]]],
+  ["Sliders", [["← →", "a small step; a rest makes it one step of the history"], ["Page Up, Page Down", "a large step"], ["Home, End", "to either end"], ["0", "back to rest, as a double click"], ["Escape", "cancel"]]],
   ["History", [["Enter", "go to the step"], ["F2", "name the step"], ["Escape", "close the comparison"]]],
   ["Choices and lists", [["← → ↑ ↓", "the next choice"], ["Enter", "choose"]]],
 ];

@@ -28,10 +28,19 @@ class Ghosts {
       row.style.setProperty("--md-share", `${Math.round(100 * p.confidence)}%`);
       return row;
     }));
+    this.aside(m?.proposals?.[0]);
     this.light(0);
     const busy = document.activeElement; // whoever types elsewhere is left alone
     const ours = !busy || busy === document.body || this.board.closest(".md-frame")?.contains(busy);
     if (m?.state === "shown" && m.proposals.length && ours) this.list.focus({ preventScroll: true });
+  }
+
+  // the list lies on the side where the surest proposal is not
+  aside(surest) {
+    const { stage, NGL } = this.pane;
+    if (!surest || !this.pane.component) return;
+    const at = stage.viewerControls.getPositionOnCanvas(new NGL.Vector3(...surest.position));
+    this.board.dataset.side = at.x > stage.viewer.renderer.domElement.getBoundingClientRect().width / 2 ? "left" : "right";
   }
 
   key(e) {

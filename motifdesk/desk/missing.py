@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from motifdesk.session import Session, State
 
 _MOST = 5
+_UNSURE = 0.1  # a proposal below this is a guess
 _SAME = 0.3  # Angstrom: proposals closer than this share one ghost, that of the surest
 
 
@@ -96,6 +97,8 @@ class MissingPane:
                 return
             self._found = found
             text = "" if found else "The network has no proposal that it trusts at all."
+            if found and found[0].confidence < _UNSURE:
+                text = "The network is unsure: nothing may be missing, or nothing that it knows."
             self._show({"state": "shown", "id": number, "text": text, "proposals": describe(found)})
 
 

@@ -1,4 +1,4 @@
-"""What each handle leads to, worked out while the hand rests and shown at the slider before it is moved."""
+"""What each handle leads to and how far it goes, worked out while the hand rests and shown before it is moved."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from motifdesk.desk.workers import Latest
+from motifdesk.session.cell_handles import cell_leads_to
 from motifdesk.session.outlook import TOLERANCE, leads_to
+from motifdesk.session.reach import Reach, reach
+from motifdesk.session.ties import CELL, STRAINS, VOLUME
 from motifdesk.structures.errors import MotifDeskError
 
 if TYPE_CHECKING:
@@ -15,10 +18,12 @@ if TYPE_CHECKING:
 
 _REST_S = 0.15  # the read-outs of a release go first
 _BATCH = 6
+_MOST_ATOMS = 500  # of a cell whose strains are tried out: seven searches for a space group
 
 
 class Outlook:
-    """Space groups of the handles, on a thread of their own: newest design first, dropped when something is held."""
+    """Space groups and ranges of the handles, on a thread of their own: newest design first, dropped when something is
+    held."""
 
     def __init__(self, session: Session, show: Callable[[dict[str, Any]], None]) -> None:
         self.session = session
@@ -41,18 +46,39 @@ class Outlook:
         self._loop.close()
 
     def _work(self, state: State | None) -> None:
-        if state is None or not state.arrays.is_crystal or not self._loop.sleep(_REST_S):
+        if state is None or not self._loop.sleep(_REST_S):
             return
-        now = _now(state)
+        crystal = state.arrays.is_crystal
+        now = _now(state) if crystal else None
+        ties, history = self.session.ties, self.session.history
         tags: dict[str, Any] = {}
-        for k, mode in enumerate(state.modes):
+        keys = [*state.modes, *((VOLUME, *STRAINS) if crystal and len(state.arrays) <= _MOST_ATOMS else ())]
+        for k, mode in enumerate(keys):
             if self._loop.waiting():
                 return
-            tags[mode.key] = describe(leads_to(state, mode), now)
+            key = mode if isinstance(mode, str) else mode.key
+            if key in ties.locked:
+                continue
+            tag: dict[str, Any] = {}
+            if crystal:
+                found = cell_leads_to(history, state, key) if key in CELL else leads_to(state, key, ties)
+                tag = describe(found, now)
+            if key not in CELL and not self._loop.waiting():
+                ends = reach(state, mode, ties, self._loop.waiting)
+                tag |= {"low": ends.low, "high": ends.high, "ends": _stops(ends)}
+            tags[key] = tag
             if k % _BATCH == _BATCH - 1:
                 self._show(dict(tags))
         if not self._loop.waiting():
             self._show(tags)
+
+
+def _stops(ends: Reach) -> str:
+    """Why the slider ends where it does; "" where it is as long as any."""
+    said = [f"below {ends.low:.2f} Å {ends.why[0]}"] if ends.why[0] else []
+    if ends.why[1]:
+        said.append(f"above {ends.high:.2f} Å {ends.why[1]}")
+    return "; ".join(said)
 
 
 def _now(state: State) -> SpaceGroup | None:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from motifdesk.desk import palette
-from motifdesk.desk.handles import Hands, describe_handles
+from motifdesk.desk.handles import Hands
 from motifdesk.desk.parts import Part
 from motifdesk.desk.workers import Latest
-from motifdesk.session.moving import KEEPS
+from motifdesk.session.moving import KEEPS, operations_on_sites
 from motifdesk.session.site_query import coordination, find_sites, fractional, orbits
 from motifdesk.structures.errors import MotifDeskError, SessionError
 
@@ -40,6 +40,7 @@ class SitesPane(Part):
         self.session, self.hands, self.output = session, hands, output
         self._settle_hands = settle_hands
         self._rows = Latest(self._list, "motifdesk-sites")
+        self._ready = Latest(self._prepare, "motifdesk-symmetry")
         self._lock = threading.RLock()
         self._gesture: Gesture | None = None
         self._looked_at = False
@@ -54,7 +55,7 @@ class SitesPane(Part):
             "shift_sites": self._told(self._on_shift),
             "place_site": self._told(self._on_place),
             "add_atom": self._told(self._on_add),
-            "lock": lambda m: self._tie(lambda ties: ties.lock(str(m["key"]), bool(m["on"]))),
+            "lock": self._on_lock,
             "couple": self._on_couple,
         }
 
@@ -65,6 +66,7 @@ class SitesPane(Part):
             self._looked_at = bool(message["shown"])
         if "keep" in message and message["keep"] in KEEPS:
             self.keep = str(message["keep"])
+            self._foresee()
         if "query" in message:
             query = str(message["query"]).strip()
             try:
@@ -164,20 +166,15 @@ class SitesPane(Part):
 
     # ------------------------------------------------------------------------------------------ ties of handles
 
-    def _tie(self, change: Callable[[Any], None]) -> None:
-        change(self.hands.ties)
-        with self.output.gate:
-            self.output.publish(handles=describe_handles(self.session.state, self.session, self.hands.ties))
+    def _on_lock(self, message: dict[str, Any]) -> None:
+        self.hands.release()
+        (self.session.lock if message["on"] else self.session.unlock)(str(message["key"]))
 
     def _on_couple(self, message: dict[str, Any]) -> None:
+        """One key: it goes alone from now on. Two: the second goes with the first."""
+        self.hands.release()
         keys = [str(k) for k in message["keys"]]
-        if len(keys) == 1:
-            self._tie(lambda ties: ties.uncouple(keys[0]))
-            return
-        values = {k: float(self.session.committed.amplitudes.get(k, 0.0)) for k in keys}
-        # handles that are all on keep the ratio they have; otherwise they move alike
-        ratios = values if all(abs(v) > 1e-6 for v in values.values()) else dict.fromkeys(keys, 1.0)
-        self._tie(lambda ties: ties.couple(ratios))
+        self.session.couple(keys[0], keys[1]) if len(keys) == 2 else self.session.uncouple(keys[0])
 
     # ------------------------------------------------------------------------------------------ showing
 
@@ -185,6 +182,20 @@ class SitesPane(Part):
         """New rows for a committed design, new marks for a pick."""
         if not change.state.preview:
             self._ask()
+            if change.action not in ("locate", "name", "ties"):
+                self._foresee()
+
+    def _foresee(self) -> None:
+        """What follows a move by symmetry is worked out when something is picked, not when it is moved."""
+        if self.keep == "symmetry" and self.session.committed.arrays.is_crystal:
+            self._ready.put(self.session.committed)
+
+    def _prepare(self, state: State) -> None:
+        try:
+            if moved_sites(state):
+                operations_on_sites(state)
+        except MotifDeskError:
+            pass  # the move itself says so
 
     def _ask(self) -> None:
         if self._looked_at:
@@ -219,12 +230,13 @@ class SitesPane(Part):
 
     def settle(self, timeout: float = 60.0) -> bool:
         """Wait for the rows."""
-        return self._rows.settle(timeout)
+        return self._rows.settle(timeout) and self._ready.settle(timeout)
 
     def close(self) -> None:
         """Let go and end the thread."""
         self._end("cancel")
         self._rows.close()
+        self._ready.close()
 
 
 def _middle(state: State, sites: list[int]) -> np.ndarray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from motifdesk.desk.handles import describe_handles
 from motifdesk.desk.sites import SitesPane
 from motifdesk.structures.errors import SessionError
 
@@ -36,37 +35,26 @@ class Tying:
         return self.session.select(atoms=atoms)
 
     def lock(self, key: str, on: bool = True) -> None:
-        """Lock the handle of a mode (a key of ``desk.session.state.modes``): its slider and Reset leave it where it is.
-
-        An edit from Python (``desk.session.distort``) still may set it.
-        """
-        self._known([key])
-        self._hands.ties.lock(key, on)
-        self._show_ties()
+        """Lock a handle, or let go of it (see :meth:`motifdesk.session.Session.lock`)."""
+        self._hands.release()
+        (self.session.lock if on else self.session.unlock)(key)
 
     def couple(self, ratios: Mapping[str, float] | Iterable[str]) -> None:
-        """Tie handles so that they move together: {key: ratio of amplitudes}, or keys that move alike."""
+        """Tie handles so that they move together, and with no others: {key: ratio of amplitudes}, or keys that move
+        alike (see :meth:`motifdesk.session.Session.couple`)."""
         group = dict(ratios) if isinstance(ratios, Mapping) else dict.fromkeys(ratios, 1.0)
-        self._known(group)
-        self._hands.ties.couple(group)
-        self._show_ties()
+        if len(group) < 2:
+            raise SessionError("one handle alone", where="couple", remedy="name two handles or more")
+        if not all(group.values()):
+            raise SessionError("a ratio of 0", where="couple", remedy="give ratios other than 0, or lock that handle")
+        self._hands.release()
+        first, *rest = group
+        for key in group:
+            self.session.uncouple(key)
+        for key in rest:
+            self.session.couple(first, key, group[key] / group[first])
 
     def uncouple(self, key: str) -> None:
         """Take a handle out of its group."""
-        self._hands.ties.uncouple(key)
-        self._show_ties()
-
-    def _known(self, keys: Iterable[str]) -> None:
-        state = self.session.state
-        known = {mode.key for mode in state.modes} | set(state.amplitudes)
-        for key in keys:
-            if key not in known:
-                raise SessionError(
-                    f"there is no handle {str(key)[:60]!r} here",
-                    where="handles",
-                    remedy="use a key of desk.session.state.modes of the picked motif",
-                )
-
-    def _show_ties(self) -> None:
-        with self._output.gate:
-            self._output.publish(handles=describe_handles(self.session.state, self.session, self._hands.ties))
+        self._hands.release()
+        self.session.uncouple(key)

@@ -63,18 +63,24 @@ class Slider {
     this.lead = element("span", { class: "md-lead" });
     this.zero = element("button", { type: "button", class: "md-zero", title: `Reset ${spec.label}`, "aria-label": `Reset ${spec.label}` }, "↺");
     this.node = element("div", { class: "md-slider" }, this.tag, this.name, this.lead, this.number, this.zero, this.range);
-    if (spec.op === "distort" && spec.locked !== undefined) this.node.insertBefore(this.tieButtons(), this.number);
+    if (spec.locked !== undefined) this.node.insertBefore(this.tieButtons(), this.number);
     this.node.dataset.key = spec.key;
-    this.range.addEventListener("pointerdown", () => { this.pointer = true; this.busy = true; });
+    this.range.addEventListener("pointerdown", (e) => { this.pointer = true; this.busy = true; this.held = -e.timeStamp; });
+    this.range.addEventListener("pointerup", (e) => { this.held += e.timeStamp; });
     this.range.addEventListener("input", () => this.moved(Number(this.range.value)));
-    this.range.addEventListener("change", () => (this.pointer ? this.done() : this.later()));
-    this.range.addEventListener("keydown", (e) => { if (e.key === "Escape") this.cancel(); });
+    // a quick click may be the first half of a double one, which resets: no step of its own then
+    this.range.addEventListener("change", () => (!this.pointer ? this.later() : this.held < 250 ? this.later(450) : this.done()));
+    this.range.addEventListener("keydown", (e) => {
+      if (e.key === "Escape") this.cancel();
+      else if (e.key === "0" && !e.ctrlKey && !e.metaKey && !e.altKey) { e.preventDefault(); this.exact(spec.rest); }
+    });
     this.range.addEventListener("dblclick", () => this.exact(spec.rest));
-    // Enter is not always a change to the browser, and leaving the field afterwards may be one: the same number counts once
-    const typed = () => { const text = this.number.value; if (text !== this.told) { this.exact(Number(text)); this.told = this.number.value; } };
+    // Enter is not always a change to the browser, and leaving the field afterwards may be one, of a number that the slider
+    // has written: only what was typed counts, and once
+    const typed = () => { if (this.told === null) { this.told = ""; this.exact(Number(this.number.value)); } };
     this.number.addEventListener("input", () => { this.told = null; });
     this.number.addEventListener("change", typed);
-    this.number.addEventListener("keydown", (e) => { if (e.key === "Enter") typed(); });
+    this.number.addEventListener("keydown", (e) => { if (e.key === "Enter") typed(); else if (e.key === "Escape") { this.told = ""; this.cancel(); this.number.value = this.spec.value.toFixed(this.spec.digits ?? 3); } });
     this.zero.addEventListener("click", () => this.exact(spec.rest));
     this.set(spec.value);
   }
@@ -82,15 +88,17 @@ class Slider {
   // lock it, or tie it to another one: press both their links
   tieButtons() {
     const { link, spec } = this;
-    const toggle = (way, label, onclick) => element("button", { type: "button", class: "md-tie", "aria-pressed": "false", title: label, "aria-label": `${label}: ${spec.label}`, onclick }, sign(way));
+    const toggle = (way, label, onclick) => element("button", { type: "button", class: "md-hold", "aria-pressed": "false", title: label, "aria-label": `${label}: ${spec.label}`, onclick }, sign(way));
     this.lock = toggle("M3 6V4a3 3 0 0 1 6 0v2M2 6h8v5H2z", "Lock this handle: others move and reset without it", () => link.send({ op: "lock", key: spec.key, on: this.lock.getAttribute("aria-pressed") !== "true" }));
     this.couple = toggle("M5 7 7 5M5.5 3.5l1-1a2 2 0 0 1 3 3l-1 1M6.5 8.5l-1 1a2 2 0 0 1-3-3l1-1", "Tie this handle to another: press both; press again to untie", () => {
-      if (this.spec.tied) link.send({ op: "couple", keys: [spec.key] });
-      else if (link.tying && link.tying !== spec.key) { link.send({ op: "couple", keys: [link.tying, spec.key] }); link.tying = null; } else {
-        link.tying = link.tying === spec.key ? null : spec.key;
-        this.couple.setAttribute("aria-pressed", String(link.tying === spec.key));
-      }
+      const other = link.tying;
+      link.tying = null;
+      if (other && other !== spec.key) link.send({ op: "couple", keys: [other, spec.key] });
+      else if (this.spec.tied) link.send({ op: "couple", keys: [spec.key] });
+      else if (!other) link.tying = spec.key;
+      this.tie(this.spec);
     });
+    this.couple.addEventListener("keydown", (e) => { if (e.key === "Escape" && link.tying) { link.tying = null; this.tie(this.spec); e.preventDefault(); e.stopPropagation(); } });
     return element("span", { class: "md-ties" }, this.lock, this.couple);
   }
 
@@ -98,9 +106,11 @@ class Slider {
     if (!this.lock) return;
     this.lock.setAttribute("aria-pressed", String(Boolean(spec.locked)));
     this.couple.setAttribute("aria-pressed", String(Boolean(spec.tied) || this.link.tying === spec.key));
+    this.couple.classList.toggle("md-tying", this.link.tying === spec.key);
+    this.node.classList.toggle("md-locked", Boolean(spec.locked));
     if (this.couple.lastChild.nodeType === Node.TEXT_NODE) this.couple.lastChild.remove();
     if (spec.tied) this.couple.append(String(spec.tied));
-    this.range.disabled = this.number.disabled = Boolean(spec.locked);
+    this.range.disabled = this.number.disabled = this.zero.disabled = Boolean(spec.locked);
   }
 
   // the space group this handle leads to; known a moment after the pick
@@ -108,14 +118,26 @@ class Slider {
     this.lead.textContent = tag?.text ? (tag.same ? tag.text : `→ ${tag.text}`) : "";
     this.lead.title = tag?.title ?? "";
     this.lead.classList.toggle("md-same", Boolean(tag?.same));
-    this.name.title = [this.spec.hint || this.spec.label, tag?.title].filter(Boolean).join("; ");
+    this.name.title = [this.spec.hint || this.spec.label, tag?.title, tag?.ends].filter(Boolean).join("; ");
+    this.bound(tag);
+  }
+
+  // the slider ends where atoms would meet; not under the hand, and never before where it stands
+  bound(tag) {
+    if (this.busy) return;
+    const { min, max, value } = this.spec;
+    const ends = [Math.min(tag?.low ?? min, value), Math.max(tag?.high ?? max, value)];
+    if (this.ends?.[0] === ends[0] && this.ends?.[1] === ends[1]) return;
+    this.ends = ends;
+    [this.range.min, this.range.max] = [this.number.min, this.number.max] = ends;
+    this.show(value);
   }
 
   show(value) {
     this.range.value = value;
     this.range.setAttribute("aria-valuetext", `${value.toFixed(3)} ${this.spec.unit}`);
-    const [low, high] = [this.spec.min, this.spec.max];
-    const at = (v) => `${(100 * (Math.min(Math.max(v, low), high) - low)) / (high - low)}%`;
+    const [low, high] = this.ends ?? [this.spec.min, this.spec.max];
+    const at = (v) => `${(100 * (Math.min(Math.max(v, low), high) - low)) / (high - low || 1)}%`;
     const [a, b] = value < this.spec.rest ? [value, this.spec.rest] : [this.spec.rest, value];
     this.range.style.setProperty("--md-from", at(a));
     this.range.style.setProperty("--md-to", at(b));
@@ -132,10 +154,17 @@ class Slider {
     this.busy = true;
     this.show(value);
     this.number.value = value.toFixed(this.spec.digits ?? 3);
+    for (const other of this.tiedTo?.() ?? []) other.follow(other.spec.rest + ((value - this.spec.rest) * other.spec.ratio) / this.spec.ratio);
     this.link.live({ ...this.live, key: this.spec.key, value });
   }
 
-  later() { clearTimeout(this.rest); this.rest = setTimeout(() => this.done(), 600); }
+  // where the one it is tied to takes it; Python says the same when it lets go
+  follow(value) {
+    this.show(value);
+    this.number.value = value.toFixed(this.spec.digits ?? 3);
+  }
+
+  later(ms = 600) { clearTimeout(this.rest); this.rest = setTimeout(() => this.done(), ms); }
 
   done() {
     clearTimeout(this.rest);
@@ -148,12 +177,14 @@ class Slider {
   cancel() {
     clearTimeout(this.rest);
     this.busy = this.pointer = false;
+    for (const other of this.tiedTo?.() ?? []) other.set(other.spec.value);
     this.set(this.spec.value); // a move that never became a preview leaves nothing for Python to take back
     this.link.send({ op: "cancel", what: this.live.op });
   }
 
   exact(value) {
     if (!Number.isFinite(value)) return this.set(this.spec.value);
+    if (this.lock && Math.abs(value - this.spec.value) < 1e-9) return this.cancel(); // a handle that is there already: no step
     this.moved(value);
     this.done();
   }

@@ -11,6 +11,7 @@ from motifdesk.structures.arrays import AtomArrays, element_symbols
 
 TOO_SHORT = 0.6
 """Contacts below this fraction of the sum of covalent radii are called too short: shorter than any known bond."""
+_MOST_IMAGES = 1_000_000
 
 
 @lru_cache(maxsize=1)
@@ -76,7 +77,10 @@ def contacts(arrays: AtomArrays, reach: float = 3.2) -> Contacts:
 
 
 def pairs(arrays: AtomArrays, reach: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """First site, second site, distance of every contact within ``reach`` Angstrom (pairs of two sites come twice)."""
+    """First site, second site, distance of every contact within ``reach`` Angstrom (pairs of two sites come twice).
+
+    A cell that has collapsed has millions of images within any reach: there the reach is halved until they can be
+    counted, and the contacts found are the short ones that matter."""
     from scipy.spatial import cKDTree
 
     points, sites = arrays.positions, np.arange(len(arrays))
@@ -85,6 +89,8 @@ def pairs(arrays: AtomArrays, reach: float) -> tuple[np.ndarray, np.ndarray, np.
         # home cell and the images that come within reach of it; a plane distance is 1 / |reciprocal vector|
         inverse = np.linalg.inv(arrays.cell)
         margin = reach * np.linalg.norm(inverse, axis=0)
+        while np.prod(2.0 * np.ceil(margin) + 1.0) * len(points) > _MOST_IMAGES and margin.max() > 2.0:
+            reach, margin = 0.5 * reach, 0.5 * margin
         frac = points @ inverse
         frac -= np.floor(frac)
         home = frac @ arrays.cell

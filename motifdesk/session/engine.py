@@ -34,7 +34,8 @@ from motifdesk.session.state import (
     State,
     frozen_mapping,
 )
-from motifdesk.session.workers import Distort, Draft, SetStructure, Strain, Substitute, Symmetrize, Worker
+from motifdesk.session.strain_worker import Strain
+from motifdesk.session.workers import Distort, Draft, SetStructure, Substitute, Symmetrize, Worker
 from motifdesk.structures.errors import MotifDeskError, SessionError
 
 if TYPE_CHECKING:
@@ -234,6 +235,7 @@ class Engine:
         with self._lock:
             origin = self.committed
             gesture = Gesture(self, self._worker(kind, origin, options))
+            gesture.worker.history = self._history
             self._end(f"a newer gesture ({kind})")
             self._gesture = gesture
             return gesture

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from motifdesk.session.state import State, frozen_mapping
 from motifdesk.session.step import Edit
+from motifdesk.session.ties import Ties
 from motifdesk.session.tree import Node, Nodes
 from motifdesk.structures.errors import SessionError
 
@@ -17,12 +18,14 @@ class History:
 
     ``nodes``: node number -> :class:`Node`; any mapping of them is taken.
 
-    ``names``: node -> what the designer called it (a branch is called by its last step); no step of the history.
+    ``names``: node -> what the designer called it (a branch is called by its last step); ``ties``: node -> the locks
+    and ties of the handles that began with it (see :mod:`motifdesk.session.ties`); neither is a step of the history.
     """
 
     nodes: Nodes
     current: int = 0
     names: Mapping[int, str] = field(default_factory=frozen_mapping)
+    ties: Mapping[int, Ties] = field(default_factory=frozen_mapping)
 
     def __post_init__(self) -> None:
         if not isinstance(self.nodes, Nodes):
@@ -121,6 +124,10 @@ class History:
         """With ``node`` called ``name``; an empty name takes it away."""
         names = {**self.names, self[node].id: name}
         return replace(self, names=frozen_mapping({k: v for k, v in names.items() if v}))
+
+    def tied(self, node: int, ties: Ties) -> History:
+        """With these locks and ties from ``node`` on."""
+        return replace(self, ties=frozen_mapping({**self.ties, self[node].id: ties}))
 
 
 __all__ = ["Edit", "History", "Node", "Nodes"]

@@ -99,7 +99,7 @@ class Keeper:
                 _, identity, history = from_json(read_json(path), path.name)
                 if identity == self.session.identity:
                     continue
-                if len(history) > 1 and _same(history[0].state.arrays, start):
+                if (len(history) > 1 or history.ties) and _same(history[0].state.arrays, start):
                     saved = datetime.fromtimestamp(path.stat().st_mtime, UTC).astimezone()
                     kept.append(Kept(path, len(history) - 1, history[history.current].edit.name, saved))
             except SessionError as error:

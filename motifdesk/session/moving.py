@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,6 @@ class MoveSites(Worker):
     the end."""
 
     kind = "move_sites"
-    _turns: tuple[np.ndarray, np.ndarray] | None = None
 
     def update(self, sites: Any, shift: Any = None, keep: str = "free") -> Draft:
         """``sites``: one index or several, with one ``shift`` [3] or one for each [n, 3]; or {site: vector}.
@@ -76,46 +75,74 @@ class MoveSites(Worker):
     def _symmetric(self, field: np.ndarray, picked: list[int]) -> np.ndarray:
         """The shifts carried by every operation, averaged where several arrive: invariant, and the wish where it
         can."""
-        turns, places = self._operations()
+        turns, places = operations_on_sites(self.origin)
         total, count = np.zeros_like(field), np.zeros(len(field))
         for site in picked:
             np.add.at(total, places[:, site], turns @ field[site])
             np.add.at(count, places[:, site], 1)
         return total / np.maximum(count, 1)[:, None]
 
-    def _operations(self) -> tuple[np.ndarray, np.ndarray]:
-        """Cartesian rotations [G, 3, 3] and where each takes every site [G, N], of the design as it was."""
-        if self._turns is None:
-            self._turns = operations_on_sites(self.origin)
-        return self._turns
-
 
 def operations_on_sites(state: State) -> tuple[np.ndarray, np.ndarray]:
-    """Cartesian rotations [G, 3, 3] and site permutations [G, N] of a crystal's space group (within 0.01 A)."""
-    from scipy.spatial import cKDTree
+    """Cartesian rotations [G, 3, 3] and site permutations [G, N] of a crystal's space group (within 0.01 A).
 
+    Remembered for the arrays it was asked for last. Sites are matched once for every rotation and every lattice
+    translation of the cell; what both do together is the one after the other.
+    """
     from motifdesk.structures.symmetry import symmetry_operations
 
     arrays = state.arrays
     if arrays.cell is None:
         raise SessionError("a molecule has no space group to keep", where="move_sites", remedy='say keep="free"')
-    rotations, translations = symmetry_operations(arrays, 0.01)
+    known = state.reference.scratch.get("operations on sites")
+    if known is not None and known[0] is arrays:
+        return known[1], known[2]
+    rotations, translations = (np.asarray(x, dtype=float) for x in symmetry_operations(arrays, 0.01))
+    cell = np.asarray(arrays.cell)
+    matched = _matcher(arrays)
+    same: dict[bytes, list[int]] = {}
+    for k, rotation in enumerate(rotations):
+        same.setdefault(rotation.tobytes(), []).append(k)
+    one = np.eye(3)
+    shifts = [(w, p) for w in translations[same[one.tobytes()]] if (p := matched(one, w)) is not None]
+    shift_by, shift_to = np.array([w for w, _ in shifts]), np.array([p for _, p in shifts])
+    turns, places = [], []
+    for these in same.values():
+        rotation = rotations[these[0]]
+        first, place = next(
+            ((k, p) for k in these if (p := matched(rotation, translations[k])) is not None), (these[0], None)
+        )
+        if place is None:
+            continue
+        apart = (translations[these] - translations[first])[:, None] - shift_by
+        far = np.linalg.norm((apart - np.rint(apart)) @ cell, axis=-1)
+        on = far.argmin(axis=1)[far.min(axis=1) < _SAME]
+        places.append(shift_to[on][:, place])
+        turns.append(np.broadcast_to(cell.T @ rotation @ np.linalg.inv(cell.T), (len(on), 3, 3)))
+    found = np.concatenate(turns), np.concatenate(places)
+    state.reference.scratch["operations on sites"] = (arrays, *found)
+    return found
+
+
+def _matcher(arrays: AtomArrays) -> Callable[[np.ndarray, np.ndarray], np.ndarray | None]:
+    """(rotation, translation), fractional -> int [N] where the operation takes every site; None where it is none."""
+    from scipy.spatial import cKDTree
+
     cell = np.asarray(arrays.cell)
     f = np.linalg.solve(cell.T, arrays.positions.T).T
     f = (f - np.floor(f)) % 1.0  # -1e-17 would round up to 1
     tree = cKDTree(f, boxsize=1.0)
-    turns, places = [], []
-    for rotation, translation in zip(rotations, translations, strict=True):
+
+    def matched(rotation: np.ndarray, translation: np.ndarray) -> np.ndarray | None:
         image = f @ rotation.T + translation
         # sites are much farther apart than _SAME: the nearest in fractions is the one, or none is
-        place = tree.query((image - np.floor(image)) % 1.0)[1]
+        place = np.asarray(tree.query((image - np.floor(image)) % 1.0)[1])
         delta = image - f[place]
         far = np.linalg.norm((delta - np.rint(delta)) @ cell, axis=1)
         same = (arrays.numbers[place] == arrays.numbers).all()
-        if same and far.max() < _SAME and len(set(place.tolist())) == len(f):
-            turns.append(cell.T @ rotation @ np.linalg.inv(cell.T))
-            places.append(place)
-    return np.array(turns), np.array(places)
+        return place if same and far.max() < _SAME and len(np.unique(place)) == len(f) else None
+
+    return matched
 
 
 def _name(state: State, picked: Iterable[int], vectors: np.ndarray) -> str:

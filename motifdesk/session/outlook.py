@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from motifdesk.session.crystal import split
 from motifdesk.session.distorting import distorted
 from motifdesk.session.state import State
+from motifdesk.session.ties import NONE, Ties
 from motifdesk.structures.errors import MotifDeskError
 
 if TYPE_CHECKING:
@@ -20,38 +21,41 @@ TOLERANCE = 0.01
 _MOST = 500
 
 
-def leads_to(state: State, mode: str | Mode | CrystalHandle) -> SpaceGroup | None:
+def leads_to(state: State, mode: str | Mode | CrystalHandle, ties: Ties = NONE) -> SpaceGroup | None:
     """The space group (within 0.01 Angstrom) of ``state`` with a little more of one mode, everything else as it is.
 
     The same solver as for the handle itself, so that what the network does to a request counts: a tilt that shared
     corners forbid leads nowhere. Where only whole-crystal modes are on, the group is that of the operations that keep
-    the displacements, at any amplitude. None for molecules, and where there is no answer. Remembered with the base
-    structure of the state, for each set of amplitudes.
+    the displacements, at any amplitude. None for molecules, for locked handles, and where there is no answer.
+    Remembered with the base structure of the state, for each set of amplitudes. What is tied to the mode comes along.
     """
     if not state.arrays.is_crystal:
         return None
     key = mode if isinstance(mode, str) else mode.key
+    if key in ties.locked:
+        return None
     keep = state.selection.symmetry
     memory = state.reference.scratch.setdefault("outlook", {})
-    name = (key, keep, tuple(sorted(state.amplitudes.items())))
+    name = (key, keep, tuple(sorted(state.amplitudes.items())), tuple(sorted(_with(ties, key).items())))
     if name not in memory:
         if len(memory) > _MOST:
             memory.clear()
-        memory[name] = _tried(state, key, keep)
+        memory[name] = _tried(state, key, keep, _with(ties, key))
     return memory[name]
 
 
-def known(state: State, key: str) -> SpaceGroup | None:
-    """The answer of :func:`leads_to` if it is there already."""
-    memory = state.reference.scratch.get("outlook", {})
-    return memory.get((key, state.selection.symmetry, tuple(sorted(state.amplitudes.items()))))
+def _with(ties: Ties, key: str) -> dict[str, float]:
+    """{key: ratio to the handle moved} of what goes with it."""
+    group = ties.group_of(key)
+    return {k: r / group[key] for k, r in group.items() if k != key and k not in ties.locked}
 
 
-def _tried(state: State, key: str, keep: str) -> SpaceGroup | None:
+def _tried(state: State, key: str, keep: str, tied: dict[str, float]) -> SpaceGroup | None:
     from motifdesk.structures.symmetry import space_group
 
     now = state.amplitudes.get(key, 0.0)
-    wanted = {**state.amplitudes, key: now + (TRIAL if now >= 0.0 else -TRIAL)}  # more of it, never less
+    more = now + (TRIAL if now >= 0.0 else -TRIAL)  # more of it, never less
+    wanted = {**state.amplitudes, key: more, **{k: r * more for k, r in tied.items()}}
     try:
         motifs, crystal = split(wanted)
         if crystal and not motifs:  # nothing to solve: the operations that keep the displacements tell

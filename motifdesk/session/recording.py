@@ -30,6 +30,7 @@ from motifdesk.session.step import (
     state_from_json,
     step_to_json,
 )
+from motifdesk.session.ties import ties_from_json, ties_to_json
 from motifdesk.session.tree import Node, Nodes
 from motifdesk.session.workers import plain_dict, structure_from_dict
 from motifdesk.structures.arrays import AtomArrays, from_arrays
@@ -82,6 +83,7 @@ def _head(name: str, identity: str, history: History) -> dict[str, Any]:
         "versions": dict(base_versions()),
         "current": history.current,
         "source": plain_dict(first.structure),
+        **({"ties": ties_to_json(history.ties)} if history.ties else {}),
     }
 
 
@@ -174,7 +176,8 @@ def from_json(data: Any, where: str) -> tuple[str, str, History]:
             nodes = _added(nodes, raw, source)
         nodes = nodes.leading({int(raw["id"]): raw["forward"] for raw in data["nodes"]})
         names = {int(n["id"]): clean_name(n["title"]) for n in data["nodes"] if n.get("title")}
-        history = History(nodes, int(data["current"]), frozen_mapping(names))
+        ties = frozen_mapping(ties_from_json(data.get("ties"), nodes))
+        history = History(nodes, int(data["current"]), frozen_mapping(names), ties)
         history = history.moved(history[history.current].id)
         return str(data["name"]), str(data["id"]), history
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:

@@ -9,14 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from motifdesk.session.cell_handles import cell_leads_to
 from motifdesk.session.compare import Comparison, compare
 from motifdesk.session.diffraction import RANGE, Pattern, powder_pattern
 from motifdesk.session.history import Edit, History
+from motifdesk.session.holding import Holding
 from motifdesk.session.latent_workers import LatentPaths
 from motifdesk.session.map_workers import located
 from motifdesk.session.member import recognised
 from motifdesk.session.outlook import leads_to
 from motifdesk.session.paths import SECONDS, decomposed, images, other, write_images
+from motifdesk.session.reach import Reach, reach
 from motifdesk.session.readouts import Readouts, readouts
 from motifdesk.session.recording import clean_name, from_json, read_json, write_session
 from motifdesk.session.relaxing import Relaxing
@@ -24,6 +27,7 @@ from motifdesk.session.replay import Replay, other_versions, replay
 from motifdesk.session.services import Services, base_versions
 from motifdesk.session.site_query import find_sites
 from motifdesk.session.state import State, first_state, formula, frozen_mapping
+from motifdesk.session.ties import CELL
 from motifdesk.structures.errors import MotifDeskError
 
 if TYPE_CHECKING:
@@ -34,7 +38,7 @@ if TYPE_CHECKING:
     from motifdesk.structures.symmetry import SpaceGroup
 
 
-class Session(LatentPaths, Relaxing):
+class Session(LatentPaths, Relaxing, Holding):
     """A design: frozen :attr:`state`, a tree of named edits, undo and redo, previews, observers.
 
     ``structure``: anything ``motifdesk.read`` accepts (path, Structure, Molecule, ase.Atoms). ``codec`` and
@@ -85,12 +89,21 @@ class Session(LatentPaths, Relaxing):
 
     def leads_to(self, mode: str | Mode | CrystalHandle) -> SpaceGroup | None:
         """The space group that turning `mode` on leads to, from the committed design (see
-        :func:`motifdesk.session.outlook.leads_to`); None for molecules and where no search converges."""
-        return leads_to(self.committed, mode)
+        :func:`motifdesk.session.outlook.leads_to`), or a handle of the cell ("exx" ... "volume"), what is tied to it
+        included; None for molecules, locked handles and where no search converges."""
+        if isinstance(mode, str) and mode in CELL:
+            return cell_leads_to(self._history, self.committed, mode)
+        return leads_to(self.committed, mode, self.ties)
+
+    def reach(self, mode: Mode | CrystalHandle) -> Reach:
+        """How far a mode of ``state.modes`` can be turned before atoms meet (see
+        :func:`motifdesk.session.reach.reach`): where its slider ends. ``distort`` goes farther for those who ask."""
+        return reach(self.committed, mode, self.ties)
 
     def strain(self, matrix: Any = None, *, volume: float | None = None, deformation: Any = None) -> State:
         """Strain the cell by a symmetric eta [3, 3] (cell rows become cell (1 + eta)), by a volume factor, or by any
-        ``deformation`` [3, 3] (cell rows become cell @ deformation); fractional coordinates stay."""
+        ``deformation`` [3, 3] (cell rows become cell @ deformation); fractional coordinates stay. See also
+        :meth:`strain_to`."""
         return self._edit("strain", (matrix,), {"volume": volume, "deformation": deformation})
 
     def substitute(self, sites: Any, species: Any = None) -> State:

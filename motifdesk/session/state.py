@@ -305,7 +305,7 @@ class Change:
     """What an observer is told: the state before, the state now, and the edit when one was committed.
 
     ``action``: "edit", "preview", "cancel", "select", "undo", "redo", "goto", "locate", "name" (a step was given a
-    name) or "adopt" (another session took the place of this one).
+    name), "ties" (a handle was locked, tied or let go) or "adopt" (another session took the place of this one).
     """
 
     previous: State

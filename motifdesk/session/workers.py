@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,8 +20,12 @@ from motifdesk.session.member import recognised
 from motifdesk.session.picking import same_pick
 from motifdesk.session.services import Services
 from motifdesk.session.state import SYMMETRIES, State, formula, frozen_mapping, moved, rebased
+from motifdesk.session.ties import NONE, Ties, ties_of
 from motifdesk.structures.arrays import AtomArrays, to_arrays
-from motifdesk.structures.errors import SessionError
+from motifdesk.structures.errors import MotifDeskError, SessionError
+
+if TYPE_CHECKING:
+    from motifdesk.session.history import History
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ class Worker:
     """Base of all workers. ``origin``: the committed state the gesture starts from."""
 
     kind = ""
+    history: History | None = None
+    """What the gesture began in; None when an edit is done again from its recipe, which says all."""
     quick = True
     """False for work that takes seconds: a one-shot call then does not make other callers wait for it."""
 
@@ -47,6 +53,11 @@ class Worker:
         self.services = services
         self.origin = origin
         self.cancelled = False
+
+    @property
+    def ties(self) -> Ties:
+        """The locks and ties that a hand on the design has to respect."""
+        return NONE if self.history is None else ties_of(self.history)
 
     def update(self, *args: Any, **kwargs: Any) -> Draft:
         """The state for these parameters (absolute, relative to ``origin``)."""
@@ -129,6 +140,19 @@ class Distort(Worker):
         text = f"{label_of(self.origin.reference, first)}: {amplitude:+.3f} Å"
         return text if len(changed) == 1 else f"{text} and {len(changed) - 1} more"
 
+    def _followed(self, asked: dict[str, float]) -> dict[str, float]:
+        """With what is tied to it; partners that this base structure has no mode for are left out."""
+        if not (ties := self.ties):
+            return asked
+        reference = self.origin.reference
+        out = ties.followed(asked, self.origin.amplitudes, "distort", lambda key: label_of(reference, key))
+        for key in out.keys() - asked.keys():
+            try:
+                label_of(reference, key)
+            except MotifDeskError:
+                del out[key]
+        return out
+
     @classmethod
     def replay(cls, services: Services, origin: State, parameters: Mapping[str, Any], seed: int) -> Draft:
         """As recorded, whatever the pick says now."""
@@ -150,14 +174,15 @@ class Distort(Worker):
                 remedy="give a mapping {mode or key: Angstrom}",
             )
         asked = {self._key(k): float(finite(v, f"amplitude of {self._key(k)}", ())) for k, v in amplitudes.items()}
+        reference = self.origin.reference
+        for key in asked:
+            label_of(reference, key)  # a misspelt key is an error even at amplitude zero
+        asked = self._followed(asked)
         wanted = {k: v for k, v in {**self.origin.amplitudes, **asked}.items() if v != 0.0}
         kept = self.origin.selection.symmetry if keep is None else keep_recipe(keep)
         if not self.origin.arrays.is_crystal or not split(wanted)[0]:
             kept = "free"  # a molecule has no space group to keep; whole-crystal modes are added as they are
         self._owed = (amplitudes, kept) if quick and kept == "break" else None
-        reference = self.origin.reference
-        for key in asked:
-            label_of(reference, key)  # a misspelt key is an error even at amplitude zero
         made = distorted(reference, wanted, "free" if self._owed else kept)
         state = replace(
             self.origin,
@@ -179,49 +204,6 @@ class Distort(Worker):
                 str(kept), ", subgroup kept"
             )
         return Draft(state, name, parameters, rebase=False)
-
-
-class Strain(Worker):
-    """Deform the cell with the fractional coordinates kept."""
-
-    kind = "strain"
-
-    def update(self, matrix: Any = None, *, volume: float | None = None, deformation: Any = None) -> Draft:
-        """``matrix``: strain eta [3, 3], symmetrised (new cell rows = cell (1 + eta)); ``volume``: factor;
-        ``deformation`` [3, 3]: new cell rows = cell times it, as it is."""
-        arrays = self.origin.arrays
-        if arrays.cell is None:
-            raise SessionError("a molecule has no cell to strain", where="strain", remedy="open a crystal")
-        if (matrix is None) + (volume is None) + (deformation is None) != 2:
-            raise SessionError(
-                "give either a strain matrix or a volume factor", where="strain", remedy="strain(volume=1.02)"
-            )
-        if volume is not None:
-            factor = float(finite(volume, "volume factor", ()))
-            if not 0.1 <= factor <= 10.0:
-                raise SessionError(f"volume factor {factor:g}", where="strain", remedy="choose it between 0.1 and 10")
-            deformation = np.eye(3) * factor ** (1.0 / 3.0)
-            name, parameters = f"Volume x {factor:.4g}", {"volume": factor}
-        else:
-            given = None if deformation is None else finite(deformation, "deformation", (3, 3))
-            if given is not None:
-                eta = given - np.eye(3)
-                sizes = np.linalg.svd(given, compute_uv=False)
-                stretch: np.ndarray = sizes - 1.0 if np.linalg.det(given) > 0 else -np.ones(3)
-            else:
-                eta = finite(matrix, "strain matrix", (3, 3))
-                eta = 0.5 * (eta + eta.T)
-                stretch = np.asarray(np.linalg.eigvalsh(eta), dtype=float)
-            if stretch.min() <= -0.5 or stretch.max() > 1.0:
-                raise SessionError(
-                    "the strain halves or doubles the cell", where="strain", remedy="stay within -50 % and +100 %"
-                )
-            deformation = np.eye(3) + eta
-            trace = 100.0 * (float(np.linalg.det(deformation)) - 1.0)
-            name = f"Strain (volume {trace:+.2f} %)"
-            parameters = {"matrix": eta.tolist()} if given is None else {"deformation": given.tolist()}
-        strained = AtomArrays(arrays.numbers, arrays.positions @ deformation, arrays.cell @ deformation)
-        return Draft(moved(self.origin, strained), name, parameters)
 
 
 class Substitute(Worker):

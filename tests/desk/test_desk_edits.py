@@ -18,9 +18,14 @@ def test_sites_are_offered_by_what_is_picked(opened):
     motif = page.pick("IrO6")
     assert page.desk.settle()
     centre = page.session.state.graph.motifs[motif].centre
-    assert f"centre of the picked motif: Ir{centre}" in words(page) and any("its orbit" in w for w in words(page))
+    assert f"centre of the picked motif: Ir{centre}" in words(page) and any(
+        "orbit of the picked" in w for w in words(page)
+    )
     page.session.select(atoms=[1, 2])
     assert page.desk.settle() and words(page)[0] == "picked: Li1, Li2"
+    page.session.select(atoms=[0])
+    like = len(page.session.find_sites("orbit"))
+    assert page.desk.settle() and words(page)[1] == f"equivalent to the picked: {like} Li"
 
 
 @pytest.mark.parametrize(("which", "count"), [("motif", 1), ("orbit", 4), ("all:77", 4)])
