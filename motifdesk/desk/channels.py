@@ -26,6 +26,7 @@ _MODULES = (
     "stage.js",
     "tools.js",
     "missing.js",
+    "pieces.js",
     "map.js",
     "finds.js",
     "changes.js",
@@ -48,7 +49,17 @@ _MODULES = (
     "keys.js",
     "bridge.js",
 )
-_STYLES = ("desk.css", "families.css", "mappath.css", "life.css", "home.css", "energy.css", "campaign.css", "sites.css")
+_STYLES = (
+    "desk.css",
+    "families.css",
+    "mappath.css",
+    "life.css",
+    "home.css",
+    "energy.css",
+    "campaign.css",
+    "sites.css",
+    "pieces.css",
+)
 _SMALL = """export default {
   async render(context) {
     while (!globalThis.motifdesk?.render) await new Promise((r) => setTimeout(r, 30));

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from motifdesk.desk import export
+from motifdesk.desk.pieces import asked
 from motifdesk.desk.stagetools import PICTURES
 from motifdesk.desk.tying import Tying
 from motifdesk.session.crystal import split
@@ -66,6 +67,9 @@ class Commands(Tying):
         def _locate(self) -> None: ...
         def show_arrows(self, shown: bool = True) -> None: ...
         def colour_by(self, what: str) -> None: ...
+        def view_piece(
+            self, kind: str, *, site: int | None = ..., hkl: Any = ..., layers: int = ..., vacuum: float = ...
+        ) -> None: ...
         def _on_dismiss(self, message: dict[str, Any]) -> None: ...
 
     def _operations(self) -> dict[str, Callable[[dict[str, Any]], None]]:
@@ -98,6 +102,8 @@ class Commands(Tying):
             "goto": lambda m: self._travel("goto", int(m["node"])),
             "kind": self._on_kind,
             "repeat": self._on_repeat,
+            "piece": self._on_piece,
+            "slab": self._on_slab,
             "colour": self._on_colour,
             "composition": self._on_composition,
             "export": self._on_export,
@@ -269,6 +275,20 @@ class Commands(Tying):
     def _on_repeat(self, message: dict[str, Any]) -> None:
         self.viewer.set_repeat(message["repeat"])
         self._redraw(fit=True)
+
+    def _on_piece(self, message: dict[str, Any]) -> None:
+        """What of the design is drawn: whole cells, molecules, a motif with its neighbours, a slab."""
+        try:
+            self.view_piece(str(message["kind"]), **asked(message))
+        except MotifDeskError:
+            self._redraw()  # the menu shows what is still drawn
+            raise
+
+    def _on_slab(self, message: dict[str, Any]) -> None:
+        """Make the slab that is seen, or described, the design."""
+        self._settle_hands()
+        self.session.slab(**asked(message))
+        self.view_piece("cells")
 
     def _redraw(self, fit: bool = False) -> None:
         with self._output.gate:

@@ -82,7 +82,7 @@ class StageHand {
     if (mode === "box") {
       const { scene, points } = this.pane;
       const within = (v, a, b) => v >= Math.min(a, b) && v <= Math.max(a, b);
-      const inside = scene.site.filter((_, k) => { const p = this.at([...points.subarray(3 * k, 3 * k + 3)]); return within(p.x, x, end.x) && within(p.y, y, end.y); });
+      const inside = scene.site.filter((_, k) => { if (!scene.radius[k]) return false; const p = this.at([...points.subarray(3 * k, 3 * k + 3)]); return within(p.x, x, end.x) && within(p.y, y, end.y); });
       if (Math.hypot(end.x - x, end.y - y) > 3) this.link.send({ op: "sites", pick: [...new Set(inside)], how: shift ? "add" : "set" });
     } else if (mode === "add") {
       const p = this.at(origin);

@@ -25,17 +25,15 @@ const PANELS = {
 
   view(el, link, signal) {
     const chips = element("div", { class: "md-chips", role: "group", "aria-label": "Polyhedra shown" });
-    const repeat = select("Cells drawn (a view; the structure stays one cell)", [["1,1,1", "1 cell"], ["2,1,1", "2×1×1"], ["2,2,1", "2×2×1"], ["2,2,2", "2×2×2"]], "1,1,1", (v) => link.send({ op: "repeat", repeat: v.split(",").map(Number) }));
+    const repeat = pieceChoice(link, signal);
     const fit = button("⤢", "Fit the view to the structure", () => link.pane?.fit(link.pane.fitted));
-    el.append(element("h3", {}, "Structure"), chips, element("span", { class: "md-grow" }), repeat, fit, toolRow(link, signal));
+    el.append(element("h3", {}, "Structure"), chips, element("span", { class: "md-grow" }), repeat.menu, fit, repeat.row, toolRow(link, signal));
     link.on("view", (v) => {
       chips.replaceChildren(...(v.kinds ?? []).map((k) => {
         const chip = element("button", { type: "button", class: "md-chip", "aria-pressed": String(k.shown), title: `${k.shown ? "Hide" : "Show"} the ${k.name} polyhedra`, onclick: () => link.send({ op: "kind", kind: k.name, shown: !k.shown }) }, formulaNode(k.name));
         chip.style.setProperty("--md-colour", k.colour);
         return chip;
       }));
-      repeat.style.display = v.crystal ? "" : "none";
-      repeat.value = (v.repeat ?? [1, 1, 1]).join(",");
     }, signal);
   },
 

@@ -22,6 +22,7 @@ import numpy as np
 from motifdesk.desk import palette
 
 if TYPE_CHECKING:
+    from motifdesk.desk.pieces import Drawn
     from motifdesk.motifs import MotifGraph
     from motifdesk.structures.arrays import AtomArrays
 
@@ -57,6 +58,7 @@ def build(
     shown: Iterable[str] = (),
     picked: Iterable[int] = (),
     repeat: tuple[int, int, int] = (1, 1, 1),
+    piece: Drawn | None = None,
 ) -> dict[str, Any]:
     """The scene of a structure.
 
@@ -72,6 +74,8 @@ def build(
         Motifs (indices) drawn as polyhedra whatever their kind.
     repeat
         How many cells are drawn along each lattice vector (a view; the structure stays one cell).
+    piece
+        What is drawn instead of whole cells (:mod:`motifdesk.desk.pieces`); its hidden sites have radius 0.
 
     Returns
     -------
@@ -79,11 +83,14 @@ def build(
         JSON-able: ``count`` N, ``site`` [D], ``image`` [3 D], ``colour`` [D], ``radius`` [D], ``label`` [D],
         ``bonds`` [2 B] (drawn atoms),
         ``polyhedra`` (each ``motif``, ``orbit``, ``kind``, ``colour``, ``centre``, ``tri`` [3 F], ``edge`` [2 E],
-        ``members``), ``cell``.
+        ``members``), ``cell``, ``frame`` (the box drawn instead of the cell, see `pieces.Drawn`).
     """
     numbers = np.asarray(arrays.numbers)
     count = len(numbers)
-    drawn: dict[tuple[int, ...], int] = {(site, 0, 0, 0): site for site in range(count)}
+    shifts: list[Any] = _copies(arrays, repeat) if piece is None else list(piece.images)
+    inside = None if piece is None else piece.bounded
+    homes: list[tuple[int, ...]] = [own[0] if piece is not None and own else (0, 0, 0) for own in shifts]
+    drawn: dict[tuple[int, ...], int] = {(site, *home): site for site, home in enumerate(homes)}
 
     def place(site: int, image: Iterable[int]) -> int:
         return drawn.setdefault((int(site), *(int(i) for i in image)), len(drawn))
@@ -93,17 +100,28 @@ def build(
     bonds: dict[tuple[int, int], None] = {}
     ligands: set[int] = set()
     crystal = arrays.cell is not None
-    shifts = _copies(arrays, repeat)
+    if piece is not None:
+        for site, own in enumerate(shifts):
+            for shift in own:
+                place(site, shift)
+    around_of = piece.centres if piece is not None else None
     if graph is not None:
         for motif in graph.motifs:
             ligands.update(x.site for x in motif.ligands)
         wanted = [m for m in graph.motifs if m.formula in shown or m.index in picked]
         for motif in wanted:
-            for shift in shifts[motif.centre]:
+            for shift in shifts[motif.centre] if around_of is None else around_of.get(motif.index, ()):
                 if len(polyhedra) >= MOST_POLYHEDRA and motif.index not in picked:
                     break
+                ends: list[tuple[int, Any]] = [
+                    (x.site, tuple(int(i) for i in np.add(x.image, shift))) for x in motif.ligands
+                ]
+                if inside is not None and not all(inside(*end) for end in ends):  # cut: bonds to what is left of it
+                    cut = [place(*end) for end in ends if inside(*end)]
+                    bonds.update({(place(motif.centre, shift), end): None for end in cut})
+                    continue
                 centre = place(motif.centre, shift)
-                around = [place(x.site, np.add(x.image, shift)) for x in motif.ligands]
+                around = [place(*end) for end in ends]
                 bonds.update({(centre, end): None for end in around})
                 if crystal and len(around) >= 4:
                     polyhedra.append(_polyhedron(motif, graph, arrays, centre, around))
@@ -114,11 +132,19 @@ def build(
             for shift in shifts[motif.centre]:
                 for x in motif.ligands:
                     a, b = (motif.centre, *shift), (x.site, *(int(i) for i in np.add(x.image, shift)))
-                    if b in drawn or sum(repeat) == 3 and _near(b, count):
+                    if b in drawn or piece is None and sum(repeat) == 3 and _near(b, count):
                         bonds.setdefault((place(a[0], a[1:]), place(b[0], b[1:])), None)
     if graph is not None and not crystal:
         # a molecule's motifs are a heavy atom with its hydrogens; the bonds between them are the graph's links
         bonds.update({(int(a), int(b)): None for a, b in graph.bonds()[0]})
+    if piece is not None:
+        for fragment in piece.fragments:  # the bonds between the motifs of a molecule
+            for p, q, image in fragment.bonds:
+                a, b = fragment.atoms[p], fragment.atoms[q]
+                for shift in shifts[a.site]:
+                    other = (b.site, *(int(i) for i in np.add(np.subtract(b.image, a.image) + image, shift)))
+                    if other in drawn:
+                        bonds.setdefault((place(a.site, shift), drawn[other]), None)
     for site in range(count):
         for shift in shifts[site]:
             place(site, shift)
@@ -131,12 +157,16 @@ def build(
         "site": [d[0] for d in order],
         "image": [i for d in order for i in d[1:]],
         "colour": [palette.colour(int(n)) for n in z],
-        "radius": [palette.radius(int(n), ligand=d[0] in is_ligand) for n, d in zip(z, order, strict=True)],
+        "radius": [
+            palette.radius(int(n), ligand=d[0] in is_ligand) if piece is None or shifts[d[0]] else 0.0
+            for n, d in zip(z, order, strict=True)
+        ],
         "label": [f"{palette.symbol(int(n))}{d[0]}" for n, d in zip(z, order, strict=True)],
         "symbol": [palette.symbol(int(n)) for n in z],
         "bonds": [end for pair in sorted(unique) for end in pair],
         "polyhedra": polyhedra,
         "cell": crystal,
+        "frame": None if piece is None or piece.frame is None else list(piece.frame),
     }
 
 

@@ -139,6 +139,7 @@ class StagePane {
     // NGL's autoView leaves room for a sphere around everything and comes a task later; the design should fill the pane now
     const [low, high] = [[Infinity, Infinity, Infinity], [-Infinity, -Infinity, -Infinity]];
     for (let k = 0; k < this.points.length; k += 3) {
+      if (!this.scene.radius[k / 3]) continue; // not drawn in this view
       const v = new this.NGL.Vector3(...this.points.subarray(k, k + 3)).applyQuaternion(pose);
       [v.x, v.y, v.z].forEach((x, c) => { low[c] = Math.min(low[c], x); high[c] = Math.max(high[c], x); });
     }
@@ -154,7 +155,7 @@ class StagePane {
   pose() {
     const { NGL } = this;
     const { width, height } = this.stage.viewer.container.getBoundingClientRect();
-    const rows = this.scene.cell ? [0, 3, 6].map((k) => new NGL.Vector3(...this.cell.subarray(k, k + 3))) : [];
+    const rows = (this.scene.frame?.length ? this.box().slice(1) : this.scene.cell ? [0, 3, 6].map((k) => this.cell.subarray(k, k + 3)) : []).map((r) => new NGL.Vector3(...r));
     if (rows.length < 3) return new NGL.Quaternion().setFromEuler(new NGL.Euler(-1.25, 0.0, -0.42));
     rows.sort((p, q) => q.length() - p.length());
     const along = rows[0].normalize();
@@ -178,9 +179,16 @@ class StagePane {
     return { position1: a, position2: b, position: middle };
   }
 
+  // The box drawn: the cell, or a slab's (its corner and three vectors in fractional coordinates), or none.
+  box() {
+    const cartesian = (f) => [0, 1, 2].map((c) => f[0] * this.cell[c] + f[1] * this.cell[3 + c] + f[2] * this.cell[6 + c]);
+    const frame = this.scene.frame ?? [0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1];
+    return this.scene.cell && frame.length ? [0, 3, 6, 9].map((k) => cartesian(frame.slice(k, k + 3))) : null;
+  }
+
   cellArrays() {
-    const corner = (f) => [0, 1, 2].map((c) => f[0] * this.cell[c] + f[1] * this.cell[3 + c] + f[2] * this.cell[6 + c]);
-    const corners = CELL_CORNERS.map(corner);
+    const [origin, ...rows] = this.box();
+    const corners = CELL_CORNERS.map((f) => origin.map((x, c) => x + f[0] * rows[0][c] + f[1] * rows[1][c] + f[2] * rows[2][c]));
     const position1 = new Float32Array(CELL_EDGES.flatMap(([a]) => corners[a]));
     const position2 = new Float32Array(CELL_EDGES.flatMap(([, b]) => corners[b]));
     return { position1, position2, position: position1.map((x, k) => (x + position2[k]) / 2) };
@@ -203,7 +211,7 @@ class StagePane {
     const ends = (offset) => new Float32Array(scene.bonds.filter((_, k) => k % 2 === offset).flatMap((d) => rgb(scene.colour[d])));
     const bond = add(this.edgeArrays(scene.bonds), ends(0), ends(1), 0.085, false);
     const grey = this.dark ? [0.62, 0.65, 0.70] : [0.42, 0.45, 0.50];
-    const cell = scene.cell ? add(this.cellArrays(), repeated(grey, 12), repeated(grey, 12), 0.022, false) : undefined;
+    const cell = this.box() ? add(this.cellArrays(), repeated(grey, 12), repeated(grey, 12), 0.022, false) : undefined;
     if (!shape.bufferList.length) { this.lines = null; return; }
     this.lines = stage.addComponentFromObject(shape, { name: "bonds and cell" });
     const list = () => this.linesRepr.repr.bufferList;

@@ -132,7 +132,7 @@ class StageTools {
 
   // drawn atoms whose site has moved
   moved(shifts) {
-    return this.pane.scene.site.flatMap((s, k) => (Math.hypot(shifts[3 * s], shifts[3 * s + 1], shifts[3 * s + 2]) >= 0.01 ? [k] : []));
+    return this.pane.scene.site.flatMap((s, k) => (this.pane.scene.radius[k] && Math.hypot(shifts[3 * s], shifts[3 * s + 1], shifts[3 * s + 2]) >= 0.01 ? [k] : []));
   }
 
   // from where the atom was, lengthened by the scale that the bar names

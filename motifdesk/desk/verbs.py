@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from motifdesk.desk.colouring import COLOURINGS
+from motifdesk.desk.pieces import KINDS, Piece
 from motifdesk.structures.errors import SessionError
+from motifdesk.structures.slabs import miller
 
 if TYPE_CHECKING:
     from motifdesk.desk.finds import Finds
@@ -15,14 +18,16 @@ if TYPE_CHECKING:
     from motifdesk.desk.opening import Opening
     from motifdesk.desk.stagetools import StageTools
     from motifdesk.desk.viewer import Viewer
-    from motifdesk.session import State
+    from motifdesk.session import Session, State
     from motifdesk.session.measuring import Measure
 
 
 class Verbs:
     """The desk's verbs about the view. Mixed into :class:`motifdesk.desk.Desk`, whose parts it uses."""
 
+    session: Session
     viewer: Viewer
+    _redraw: Callable[..., None]
     _tools: StageTools
     _finds: Finds
     _path: PathPane
@@ -39,6 +44,46 @@ class Verbs:
         """Draw how each atom has moved since the design was opened."""
         self._tools.arrows = bool(shown)
         self._tools.show()
+
+    def view_cells(self, repeat: tuple[int, int, int] = (1, 1, 1)) -> None:
+        """Draw whole cells, ``repeat`` of them along each lattice vector (at most 8); the design stays one cell."""
+        self.viewer.set_repeat(repeat)
+        self.view_piece("cells")
+
+    def view_molecules(self, site: int | None = None) -> None:
+        """Draw the molecules of a crystal whole, not cut at the cell's faces; with ``site`` only the one it is in."""
+        self.view_piece("molecules" if site is None else "molecule", site=site)
+
+    def view_motif(self, motif: int | None = None) -> None:
+        """Draw one motif (None: the picked one) and those that share ligands or bonds with it; the rest is hidden."""
+        graph = self.session.state.graph
+        if motif is not None and (graph is None or not 0 <= motif < len(graph.motifs)):
+            raise SessionError(
+                f"there is no motif {motif}", where="view_motif", remedy="take one of state.graph.motifs"
+            )
+        self.view_piece("motif", site=None if motif is None or graph is None else graph.motifs[motif].centre)
+
+    def view_slab(self, hkl: Any, layers: int = 3, vacuum: float = 15.0) -> None:
+        """Draw a slab along the planes ``hkl`` (Miller indices in the design's cell; :mod:`motifdesk.structures.slabs`)
+        and its box with ``vacuum`` Angstrom; the design stays the crystal. ``session.slab`` makes it the design."""
+        self.view_piece("slab", hkl=hkl, layers=layers, vacuum=vacuum)
+
+    def view_piece(
+        self, kind: str, *, site: int | None = None, hkl: Any = (0, 0, 1), layers: int = 3, vacuum: float = 15.0
+    ) -> None:
+        """Draw a piece of the design, one of :data:`motifdesk.desk.pieces.KINDS`; ``site``: None for the picked one."""
+        if kind not in KINDS:
+            raise SessionError(f"no view {kind!r}", where="view_piece", remedy=f"choose one of {', '.join(KINDS)}")
+        state = self.session.state
+        if site is None and kind in ("molecule", "motif"):
+            pick, graph = state.selection, state.graph
+            site = graph.motifs[pick.motif].centre if pick.motif is not None and graph is not None else None
+            site = pick.atoms[0] if pick.atoms and (site is None or kind == "molecule") else site
+            if site is None:
+                what = "a motif" if kind == "motif" else "an atom of it"
+                raise SessionError("nothing is picked", where="view", remedy=f"click {what}, then choose the view")
+        self.viewer.set_piece(Piece(kind, site or 0, miller(hkl), layers, vacuum), state)
+        self._redraw(fit=True)
 
     def colour_by(self, what: str) -> None:
         """Colour the structure by "species", "motif" (orbit), "coordination", "valence" (bond valence) or "force"

@@ -9,6 +9,8 @@ import numpy as np
 
 from motifdesk.desk import colouring, palette, scene
 from motifdesk.desk.channels import Output
+from motifdesk.desk.pieces import Drawn, Piece, available, choose
+from motifdesk.structures.errors import MotifDeskError
 
 if TYPE_CHECKING:
     from motifdesk.session import State
@@ -55,6 +57,8 @@ class Viewer:
         self.shown: frozenset[str] | None = None  # kinds of polyhedra; None until the first graph says what is usual
         self._kinds: frozenset[str] = frozenset()
         self.repeat = (1, 1, 1)
+        self.piece = Piece()
+        self.words = ""
         self.colouring = "species"
         self.legend: list[list[str]] = []
         self._drawn: tuple[Any, ...] | None = None
@@ -77,10 +81,11 @@ class Viewer:
             colours = (self.colouring, colouring.signature(state, self.colouring))
             if state.preview and self._drawn is not None:
                 colours = self._drawn[-1]  # the colours follow when the hand rests: a new scene is no frame
-            topology = (id(graph), arrays.numbers.tobytes(), self.shown, extra, self.repeat, colours)
+            topology = (id(graph), arrays.numbers.tobytes(), self.shown, extra, self.repeat, self.piece, colours)
             result: dict[str, Any] = {}
             if topology != self._drawn:
-                described = scene.build(arrays, graph, shown=self.shown, picked=extra, repeat=self.repeat)
+                drawn = self._chosen(arrays, graph)
+                described = scene.build(arrays, graph, shown=self.shown, picked=extra, repeat=self.repeat, piece=drawn)
                 self.legend = colouring.paint(described, state, self.colouring)
                 self._number += 1
                 self._drawn = topology
@@ -99,6 +104,21 @@ class Viewer:
             result["fit"] = self._fit
             result["highlight"] = self.highlight(state)
             return result
+
+    def _chosen(self, arrays: Any, graph: Any) -> Drawn | None:
+        """What the piece draws; a piece that another design does not have gives way to whole cells."""
+        try:
+            drawn = choose(self.piece, arrays, graph, self.repeat)
+        except MotifDeskError:
+            self.piece, drawn = Piece(), None
+        self.words = "" if drawn is None else drawn.words
+        return drawn
+
+    def set_piece(self, piece: Piece, state: State) -> None:
+        """Draw this piece of the design from now on. SessionError or StructureError where the design has none such."""
+        choose(piece, state.arrays, state.graph, self.repeat)
+        with self._lock:
+            self.piece = piece
 
     def _extra(self, graph: Any, pick: int) -> frozenset[int]:
         """The picked motif is drawn as a polyhedron even when its kind is not."""
@@ -124,7 +144,15 @@ class Viewer:
                 continue
             centre = int(state.arrays.numbers[motifs[0].centre])
             chips.append({"name": kind, "colour": palette.colour(centre), "shown": kind in (self.shown or ())})
-        return {"kinds": chips, "repeat": list(self.repeat), "crystal": state.arrays.cell is not None}
+        piece = self.piece
+        return {
+            "kinds": chips,
+            "repeat": list(self.repeat),
+            "crystal": state.arrays.cell is not None,
+            "pieces": available(state.arrays, graph),
+            "piece": {"kind": piece.kind, "hkl": list(piece.hkl), "layers": piece.layers, "vacuum": piece.vacuum},
+            "words": self.words,
+        }
 
     def show_kind(self, kind: str, shown: bool) -> None:
         """Show or hide the polyhedra of a formula."""

@@ -110,7 +110,10 @@ def cut(positions: np.ndarray, cell: np.ndarray, hkl: Any, layers: int = 3, vacu
         raise StructureError(
             f"{layers!r} layers", where="slab", remedy=f"ask for a whole number of layers from 1 to {MOST_LAYERS}"
         )
-    gap = float(vacuum)
+    try:
+        gap = float(vacuum)
+    except (TypeError, ValueError):
+        gap = math.nan
     if not 0.0 <= gap <= 100.0:
         raise StructureError(f"a vacuum of {vacuum!r}", where="slab", remedy="ask for 0 to 100 Angstrom")
     surface = surface_vectors(indices, cell)
