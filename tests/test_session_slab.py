@@ -60,6 +60,24 @@ def test_a_bad_slab_is_one_sentence_and_changes_nothing(arguments, words):
     assert session.state is before and len(session.history) == 1
 
 
+def test_rutile_110_ends_in_bridging_oxygen_as_its_measured_surface_does(session):
+    # the cut that breaks the fewest bonds: one five-fold and one six-fold Ti a face (Diebold, Surf. Sci. Rep. 48, 53)
+    state = session.slab((1, 1, 0), layers=2, vacuum=15)
+    height = state.arrays.positions @ state.arrays.cell[2]
+    outer = np.argsort(height)[[0, -1]]
+    assert set(state.arrays.numbers[outer]) == {8}
+    counts = sorted(len(m.ligands) for m in state.graph.motifs if state.arrays.numbers[m.centre] == 22)
+    assert counts == [5, 5, 6, 6]
+
+
+def test_another_termination_is_asked_for_by_its_shift(session):
+    usual = session.slab((1, 1, 0), layers=2, vacuum=15)
+    session.undo()
+    other = session.slab((1, 1, 0), layers=2, vacuum=15, shift=0.2)
+    assert session.history.path()[-1].edit.parameters["shift"] == 0.2
+    assert not np.allclose(np.sort(usual.arrays.positions, 0), np.sort(other.arrays.positions, 0), atol=0.1)
+
+
 def test_a_molecule_has_no_slab():
     session = md.Session("benzene.xyz", codec=None, atlas=None)
     with pytest.raises(MotifDeskError, match="molecule"):

@@ -86,7 +86,7 @@ def choose(piece: Piece, arrays: AtomArrays, graph: MotifGraph | None, repeat: S
     if arrays.cell is None:
         raise SessionError("a molecule is drawn whole", where="view", remedy="open a crystal")
     if piece.kind == "slab":
-        return _slab(arrays, piece, repeat)
+        return _slab(arrays, graph, piece, repeat)
     if graph is None:
         raise SessionError("the motifs of this structure are not known", where="view", remedy="draw whole cells")
     if not 0 <= piece.site < len(arrays.numbers):
@@ -145,9 +145,10 @@ def _neighbours(arrays: AtomArrays, graph: MotifGraph, site: int) -> Drawn:
     return Drawn(images, centres=centres, frame=(), words=words)
 
 
-def _slab(arrays: AtomArrays, piece: Piece, repeat: Shift) -> Drawn:
+def _slab(arrays: AtomArrays, graph: MotifGraph | None, piece: Piece, repeat: Shift) -> Drawn:
     cell = np.asarray(arrays.cell)
-    slab = cut(np.asarray(arrays.positions), cell, piece.hkl, piece.layers, piece.vacuum)
+    bonds = None if graph is None else graph.bonds()
+    slab = cut(np.asarray(arrays.positions), cell, piece.hkl, piece.layers, piece.vacuum, bonds=bonds)
     count = len(arrays.numbers) * slab.layers * repeat[0] * repeat[1]
     if count > MOST_DRAWN:
         raise SessionError(

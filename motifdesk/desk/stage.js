@@ -143,6 +143,11 @@ class StagePane {
       const v = new this.NGL.Vector3(...this.points.subarray(k, k + 3)).applyQuaternion(pose);
       [v.x, v.y, v.z].forEach((x, c) => { low[c] = Math.min(low[c], x); high[c] = Math.max(high[c], x); });
     }
+    const box = this.scene.frame?.length ? this.box() : null; // a slab is seen with its vacuum
+    for (const f of box ? CELL_CORNERS : []) {
+      const v = new this.NGL.Vector3(...box[0].map((x, c) => x + f[0] * box[1][c] + f[1] * box[2][c] + f[2] * box[3][c])).applyQuaternion(pose);
+      [v.x, v.y, v.z].forEach((x, c) => { low[c] = Math.min(low[c], x); high[c] = Math.max(high[c], x); });
+    }
     const middle = new this.NGL.Vector3(...low.map((x, c) => (x + high[c]) / 2)).applyQuaternion(pose.clone().conjugate());
     const { width, height } = stage.viewer.container.getBoundingClientRect();
     const margin = 2.2; // Angstrom around: atoms have a size

@@ -164,14 +164,14 @@ class Session(LatentPaths, Relaxing, Holding):
         """
         return self._edit("supercell", (matrix,), {})
 
-    def slab(self, hkl: Any, layers: int = 3, vacuum: float = 15.0) -> State:
+    def slab(self, hkl: Any, layers: int = 3, vacuum: float = 15.0, shift: float | None = None) -> State:
         """Cut a slab along the planes ``hkl`` (Miller indices in the present cell): ``layers`` repeats of the crystal
         along the normal, d(hkl) each, ``vacuum`` in Angstrom (0: the crystal in a cell with that orientation).
 
-        The surface vectors are the shortest in the plane; the cut is where the gap along the normal is widest.
-        Conventions: :mod:`motifdesk.structures.slabs`.
+        The surface vectors are the shortest in the plane. The cut is where the fewest bonds break, or ``shift`` layers
+        above the origin (other terminations). Conventions: :mod:`motifdesk.structures.slabs`.
         """
-        return self._edit("slab", (hkl, layers, vacuum), {})
+        return self._edit("slab", (hkl, layers, vacuum), {"shift": shift})
 
     def decomposition(
         self, parent: Any = "start", *, tolerance: float = 0.01, seconds: float = SECONDS

@@ -43,13 +43,15 @@ class MakeSlab(Worker):
 
     kind = "slab"
 
-    def update(self, hkl: Any, layers: int = 3, vacuum: float = 15.0) -> Draft:
+    def update(self, hkl: Any, layers: int = 3, vacuum: float = 15.0, shift: float | None = None) -> Draft:
         """``hkl``: Miller indices in the present cell; ``layers``: repeats along the normal, d(hkl) each; ``vacuum``:
-        Angstrom."""
+        Angstrom; ``shift``: where it is cut, in layers."""
         arrays = self.origin.arrays
         if arrays.cell is None:
             raise SessionError("a molecule has no lattice planes", where="slab", remedy="open a crystal")
-        slab = cut(arrays.positions, arrays.cell, hkl, layers, vacuum)
+        graph = self.origin.graph if shift is None else None
+        bonds = None if graph is None else graph.bonds()
+        slab = cut(arrays.positions, arrays.cell, hkl, layers, vacuum, shift=shift, bonds=bonds)
         count = len(arrays.numbers) * slab.layers
         if count > LARGEST:
             raise SessionError(
@@ -60,7 +62,8 @@ class MakeSlab(Worker):
         planes = " ".join(str(k) for k in slab.hkl)
         told = f"Slab ({planes}), {slab.layers} layer{'s' if slab.layers > 1 else ''}"
         told += f", {float(vacuum):g} Å vacuum" if vacuum else ""
-        return Draft(state, told, {"hkl": list(slab.hkl), "layers": slab.layers, "vacuum": float(vacuum)})
+        recipe = {"hkl": list(slab.hkl), "layers": slab.layers, "vacuum": float(vacuum), "shift": slab.shift}
+        return Draft(state, told, recipe)
 
     def finish(self, draft: Draft) -> Draft:
         """The pick stays on the same atoms and motif, now in the lowest of the layers."""
@@ -87,6 +90,7 @@ def slab_template(parent: State, parameters: Mapping[str, Any], arrays: AtomArra
         parameters["hkl"],
         parameters["layers"],
         parameters["vacuum"],
+        shift=parameters["shift"],
     )
     template = cut_structure(parent.structure, slab)
     return template if len(template) == len(arrays.numbers) else from_arrays(arrays)

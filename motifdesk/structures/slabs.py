@@ -28,7 +28,7 @@ class Slab:
     image: int64 [N, L, 3], the lattice translation that puts each site into each of L layers. origin: float64 [3], the
     corner of the box, and box: float64 [3, 3], its rows, both in fractional coordinates of the cell: u and v, and along
     the normal the layers with half of the vacuum below and above them (without vacuum: L times w). spacing: d(hkl) in
-    Angstrom.
+    Angstrom. shift: where the cut lies, in layers above the origin, in [0, 1).
     """
 
     hkl: tuple[int, int, int]
@@ -37,6 +37,7 @@ class Slab:
     origin: np.ndarray
     box: np.ndarray
     spacing: float
+    shift: float
 
     @property
     def layers(self) -> int:
@@ -99,11 +100,21 @@ def surface_vectors(hkl: tuple[int, int, int], cell: np.ndarray) -> np.ndarray:
     return np.array([u, v, best], dtype=np.int64)
 
 
-def cut(positions: np.ndarray, cell: np.ndarray, hkl: Any, layers: int = 3, vacuum: float = 15.0) -> Slab:
-    """The slab of ``layers`` layers along ``hkl`` with ``vacuum`` Angstrom; it is cut where the gap along the normal is
-    widest.
+def cut(
+    positions: np.ndarray,
+    cell: np.ndarray,
+    hkl: Any,
+    layers: int = 3,
+    vacuum: float = 15.0,
+    *,
+    shift: float | None = None,
+    bonds: tuple[np.ndarray, np.ndarray] | None = None,
+) -> Slab:
+    """The slab of ``layers`` layers along ``hkl`` with ``vacuum`` Angstrom.
 
-    positions: float [N, 3]; cell: float [3, 3] (rows), Angstrom. StructureError names what is no slab.
+    positions: float [N, 3]; cell: float [3, 3] (rows), Angstrom. It is cut at ``shift`` (in layers); None: between two
+    planes of atoms where the fewest ``bonds`` (sites [B, 2], images of the second [B, 3]) are broken, and of such
+    places where the gap is widest. StructureError names what is no slab.
     """
     indices = miller(hkl)
     if isinstance(layers, bool) or not isinstance(layers, int | np.integer) or not 1 <= layers <= MOST_LAYERS:
@@ -121,7 +132,7 @@ def cut(positions: np.ndarray, cell: np.ndarray, hkl: Any, layers: int = 3, vacu
     normal = np.cross(u, v) / np.linalg.norm(np.cross(u, v))
     spacing = float(w @ normal)
     height = positions @ normal / spacing  # in layers
-    bottom = _widest_gap(height)
+    bottom = _best_cut(height, bonds, cell @ normal / spacing) if shift is None else _shift(shift)
     lifts = np.ceil(bottom - height - 1e-9).astype(int)[:, None] + np.arange(layers)  # [N, L]
     placed = positions[:, None] + lifts[..., None] * w  # [N, L, 3]
     corner = bottom * spacing * normal
@@ -132,15 +143,33 @@ def cut(positions: np.ndarray, cell: np.ndarray, hkl: Any, layers: int = 3, vacu
     third = layers * w if gap == 0.0 else (layers * spacing + gap) * normal
     to_fractional = np.linalg.inv(cell)
     origin = (corner - 0.5 * gap * normal) @ to_fractional
-    return Slab(indices, surface, image, origin, np.array([u, v, third]) @ to_fractional, spacing)
+    return Slab(indices, surface, image, origin, np.array([u, v, third]) @ to_fractional, spacing, bottom)
 
 
-def _widest_gap(height: np.ndarray) -> float:
-    """The middle of the widest gap of heights modulo one, in [0, 1)."""
+def _shift(given: Any) -> float:
+    try:
+        value = float(given)
+    except (TypeError, ValueError):
+        value = math.nan
+    if not math.isfinite(value):
+        raise StructureError(f"a shift of {given!r}", where="slab", remedy="give a number from 0 to 1, in layers")
+    return value % 1.0
+
+
+def _best_cut(height: np.ndarray, bonds: tuple[np.ndarray, np.ndarray] | None, steps: np.ndarray) -> float:
+    """The middle of a gap between planes of atoms, in [0, 1); ``steps``: heights of the three cell vectors. All heights
+    are in layers. Of equal ones the lowest, whatever the rounding."""
     order = np.sort(height % 1.0)
     gaps = np.diff(np.append(order, order[0] + 1.0))
-    widest = int(np.flatnonzero(gaps > gaps.max() - 1e-6)[0])  # of equal ones the lowest, whatever the rounding
-    return float((order[widest] + 0.5 * gaps[widest]) % 1.0)
+    middles = (order + 0.5 * gaps) % 1.0
+    wide = gaps > 1e-3 if (gaps > 1e-3).any() else gaps >= gaps.max()
+    broken = np.zeros(len(middles))
+    if bonds is not None and len(bonds[0]):
+        pairs, images = (np.asarray(b) for b in bonds)
+        ends = height[pairs[:, 0]], height[pairs[:, 1]] + images @ steps
+        broken = np.array([np.abs(np.floor(ends[0] - m) - np.floor(ends[1] - m)).sum() for m in middles])
+    scores = [(b, -round(g, 6), round(m, 6)) for b, g, m in zip(broken, gaps, middles, strict=True)]
+    return float(middles[min(np.flatnonzero(wide), key=lambda k: scores[k])])
 
 
 def _primitive(cross: np.ndarray) -> bool:
