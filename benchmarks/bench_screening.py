@@ -1,8 +1,13 @@
-"""Candidates through the checks: seconds for 10,000 on two processes, and where they go.
+"""10,000 candidates through all checks on two processes: minutes, memory, and where the time goes.
 
-``--limit`` (default 400) substitutions of known crystals pass every check of a plan, in two child processes as a user
-runs them; duplicates are marked among them. Time grows with the count (checks) and a little faster (duplicates within
-one formula), so `minutes_10000` is an extrapolation of the first and says so (``--limit 10000`` measures it).
+``--limit`` (default 10,000) substitutions of known crystals pass every check of a plan, in two child processes as users
+run them; duplicates are marked among them. `minutes` is what that took, from nothing to the last duplicate;
+`minutes_10000` is the same for 10,000: measured with the default, an extrapolation with a smaller limit (time grows
+with the count, duplicates within one formula a little faster).
+
+Memory: the largest resident set so far of the campaign's own process and of its workers together, when a tenth, a half
+and all of the candidates were done; and at the end, duplicates marked. `grown_kb_each`: what each candidate of the last
+nine tenths added to it.
 
 A store of ``STORED`` rows is then opened as the desk opens it (columns alone, in a process of its own): seconds and
 memory. And the prefilter of duplicates is held against the full matcher on pairs of crystals that `StructureMatcher`
@@ -116,45 +121,90 @@ def amounts(numbers: Any) -> tuple[int, ...]:
     return tuple(sorted(Counter(numbers.tolist()).values()))
 
 
-def run(args: Any) -> dict[str, Any]:
-    """Throughput of a campaign of checks alone."""
+def resident_mb() -> float:
+    """Peak resident memory of this process and its children so far, summed, MB; NaN where there is no /proc."""
+    me = Path("/proc/self")
+    try:
+        children = [c for t in (me / "task").iterdir() for c in (t / "children").read_text().split()]
+        return sum(_peak(Path("/proc") / p) for p in ("self", *children))
+    except OSError:
+        return float("nan")
+
+
+def _peak(process: Path) -> float:
+    try:
+        lines = (process / "status").read_text().splitlines()
+    except OSError:  # it has just ended
+        return 0.0
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0.0)
+
+
+def campaign_of_checks(limit: int, seed: int) -> dict[str, Any]:
+    """A campaign of checks alone: its figures, by a process of its own (``python -m benchmarks.bench_screening``)."""
     from motifdesk.screening import Campaign, Plan
 
-    limit = args.limit or 400
     with tempfile.TemporaryDirectory() as folder:
         plan = Plan.make(
             {
-                "campaign": {"map": False, "seed": args.seed, "batch": 16},
+                "campaign": {"map": False, "seed": seed, "batch": 16},
                 "generate": [{"kind": "substitution", "name": "sub", "count": limit}],
             },
             folder,
         )
+        began = time.perf_counter()
         campaign = Campaign(plan)
-        first = [0.0]
+        marks = {max(1, limit * share // 10): 0.0 for share in (1, 5, 10)}
+        reached: dict[str, float] = {}
 
         def watch(p: Any) -> None:
-            if p.stage == "candidates" and not first[0]:
-                first[0] = time.perf_counter()
+            now = time.perf_counter() - began
+            if p.stage == "candidates" and p.done:
+                reached.setdefault("first", now)
+            if p.stage == "candidates":
+                for n in marks:
+                    if not marks[n] and p.done >= n:
+                        marks[n] = resident_mb()
+                reached["checked"] = now
 
-        began = time.perf_counter()
         outcome = campaign.run(workers=2, progress=watch)
         wall = time.perf_counter() - began
         work = float(campaign.store.table(["seconds"])["seconds"].sum())
         reasons = Counter(c.reason.split(":")[0] for c in campaign.store if c.reason)
         campaign.close()  # folds the write-ahead log into the file
         size = campaign.plan.store.stat().st_size
-    start = first[0] - began
+    start, memory = reached["first"], list(marks.values())
+    figures = {
+        "candidates": limit,
+        "passed": outcome.counts.get("passed", 0),
+        "duplicates": outcome.duplicates,
+        "check_ms_each": 1e3 * work / limit,
+        "minutes": wall / 60.0,
+        "minutes_10000": (start + (wall - start) * 10_000 / limit) / 60.0,
+        "start_s": start,
+        "duplicates_s": wall - reached["checked"],
+        "memory_mb_tenth": memory[0],
+        "memory_mb_half": memory[1],
+        "memory_mb_all": memory[2],
+        "memory_mb_end": _peak(Path("/proc/self")),
+        "grown_kb_each": 1024 * (memory[2] - memory[0]) / max(1, limit - limit // 10),
+        "store_kb_each": size / limit / 1e3,
+    }
+    return {"figures": figures, "rejected_by": dict(reasons.most_common())}
+
+
+def run(args: Any) -> dict[str, Any]:
+    """Throughput and memory of a campaign of checks alone, a large store, the prefilter."""
+    limit = args.limit or 10_000
+    command = [sys.executable, "-m", "benchmarks.bench_screening", str(limit), str(args.seed)]
+    said = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    if said.returncode:
+        raise RuntimeError(said.stderr[-2000:])
+    found = json.loads(said.stdout.splitlines()[-1])
+    print({k: round(v, 3) for k, v in found["figures"].items()}, flush=True)
     large, same = opened(STORED, args.seed), prefilter(PAIRS, args.seed)
     return {
         "summary": {
-            "candidates": limit,
-            "passed": outcome.counts.get("passed", 0),
-            "duplicates": outcome.duplicates,
-            "check_ms_each": 1e3 * work / limit,
-            "start_s": start,
-            "wall_s": wall,
-            "minutes_10000": (start + (wall - start) * 10_000 / limit) / 60.0,
-            "store_kb_each": size / limit / 1e3,
+            **found["figures"],
             "open_100000_s": large["open_s"],
             "open_100000_mb": large["open_mb"],
             "search_100000_s": large["search_s"],
@@ -162,5 +212,9 @@ def run(args: Any) -> dict[str, Any]:
             "prefilter_recall": same["recall"],
             "prefilter_spared": same["spared"],
         },
-        "rejected_by": dict(reasons.most_common()),
+        "rejected_by": found["rejected_by"],
     }
+
+
+if __name__ == "__main__":
+    print(json.dumps(campaign_of_checks(int(sys.argv[1]), int(sys.argv[2]))))

@@ -135,3 +135,13 @@ def test_comparable_compositions_are_those_whose_hull_is_known():
         seen.add(found)
     assert seen == {True, False}
     assert list(competing_phases([11, 17])) == [i for i in competing_phases([11, 17, 2]) if "element/He" not in i]
+
+
+def test_analogues_are_near_rest_where_that_is_asked_for():
+    from motifdesk.screening.generators.analogues import unrest
+
+    few = {"kind": "analogue", "max_atoms": 12, "count": 12}
+    calm = [unrest(c.arrays) for c in make_generator({**few, "unrest": 0.3}, 3)]
+    any_ = [unrest(c.arrays) for c in make_generator({**few, "unrest": 0}, 3)]
+    assert sum(f <= 0.3 for f in calm) > sum(f <= 0.3 for f in any_) and np.mean(calm) < np.mean(any_)
+    assert len({c.arrays.formula for c in make_generator(few, 3)}) == 12

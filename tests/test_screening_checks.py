@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from motifdesk.screening import Candidate, Checks, ScreeningError, Store
-from motifdesk.screening.checks.novelty import amd, known_crystals, matcher, near_enough
+from motifdesk.screening.checks.novelty import Known, amd, known_crystals, matcher, near_enough
 from motifdesk.screening.energies import Hull, competing_phases, relax
 from motifdesk.screening.energies.calculators import AseCalculator
 from motifdesk.screening.finishing import mark_duplicates
@@ -121,6 +121,14 @@ def test_the_prefilter_loses_no_match_of_the_matcher():
             same += 1
             kept += near_enough(amd(ca[a]), amd(cb[b]))
     assert same > 5 and same == kept
+
+
+def test_known_structures_kept_ready_are_limited_in_number(monkeypatch):
+    monkeypatch.setattr("motifdesk.screening.checks.novelty._REMEMBERED", 2)
+    known = Known([corpus("mp_20")])
+    rocks = [corpus("mp_20")[k] for k in range(0, 60, 10)]
+    assert all(known.find(a) for a in rocks) and len(known._made) == 2
+    assert all(known.find(a) for a in rocks)
 
 
 def test_known_crystals_are_found_in_another_setting_and_new_ones_are_not():

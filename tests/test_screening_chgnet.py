@@ -4,8 +4,11 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
 from motifdesk.screening import Campaign, Plan, make_calculator, relax
+from motifdesk.screening.energies.chgnet_ase import without_denormals
+from motifdesk.screening.energies.relaxing import evaluate
 from motifdesk.structures import AtomArrays, read, to_arrays
 
 pytest.importorskip("chgnet")
@@ -58,3 +61,28 @@ def test_known_phases_lie_on_their_own_hull_and_a_wrong_structure_above(tmp_path
     campaign._calculator = None
     again = campaign.run(workers=0, progress=lambda p: calls.append(p))
     assert again.made == 0 and not [p for p in calls if p.stage == "hull" and p.total]
+
+
+def test_forces_and_stress_are_the_slopes_of_the_energy_in_left_handed_cells_too(chgnet):
+    crystal = AtomArrays(
+        [11, 17], [[0.1, 0.05, 0.0], [2.9, 2.8, 2.7]], np.array([[0, 2.9, 2.9], [2.9, 0, 2.9], [2.9, 2.9, 0]])
+    )
+    for cell in (crystal.cell, -crystal.cell):
+        made = AtomArrays(crystal.numbers, crystal.positions, cell)
+        said, step = evaluate(chgnet, made), 0.004
+
+        def energy(strain, made=made):
+            bent = np.eye(3) + strain
+            return 2 * evaluate(chgnet, AtomArrays(made.numbers, made.positions @ bent, made.cell @ bent)).per_atom
+
+        slope = (energy(step * np.eye(3)) - energy(-step * np.eye(3))) / (2 * step) / made.volume
+        assert slope == pytest.approx(np.trace(said.stress), rel=0.03)
+    assert relax(chgnet, AtomArrays(crystal.numbers, crystal.positions * 1.03, -crystal.cell * 1.03)).converged
+
+
+def test_numbers_below_single_precision_are_flushed_only_meanwhile(chgnet):
+    tiny = torch.tensor([1e-40])
+    evaluate(chgnet, AtomArrays([3], [[0.0, 0, 0]], 3.4 * np.eye(3)))
+    assert float(tiny * 1.0) > 0.0
+    with without_denormals():
+        assert float(tiny * 1.0) == 0.0

@@ -10,8 +10,9 @@ import pytest
 from motifdesk import cli
 from motifdesk.screening import Campaign, Candidate, Energy, Plan, ScreeningError, Store, Verdict
 from motifdesk.screening.exporting import espresso_input, export_shortlist, optimade, shortlist, to_ase_db, vasp_input
+from motifdesk.screening.plots import _texts, _ticks
 from motifdesk.screening.report import html_report, write_report
-from motifdesk.structures import read, to_arrays
+from motifdesk.structures import AtomArrays, read, to_arrays
 
 NASTY = "<script>alert(1)</script>"
 
@@ -41,7 +42,7 @@ def test_the_report_is_one_file_with_everything_escaped(store, tmp_path):
     text = html_report(store)
     assert NASTY not in text and "&lt;script&gt;" in text
     assert not re.search(r"<(script|link|img|iframe)|https?://|\bon\w+=", text)
-    assert text.count("<svg") == 3 + 2  # three in the table, the map, density against hull
+    assert text.count("<figure><svg") == 2 and text.count("<svg") == 3 + 2 + 1  # the table, map and hull, one key
     assert "1 duplicates" in text and "1 error" in text
     assert write_report(store, tmp_path / "deep" / "r.html").read_text() == text
 
@@ -85,6 +86,27 @@ def test_dft_inputs_read_back_as_the_same_crystal(store, tmp_path):
     assert read(folder / "POSCAR").volume == pytest.approx(c.final.volume)
     back = ase_read(espresso_input(c, tmp_path / "pw.in"), format="espresso-in")
     assert back.get_volume() == pytest.approx(c.final.volume) and back.get_chemical_formula() == "O4Ti2"
+
+
+def test_a_left_handed_cell_is_handed_over_right_handed_with_every_atom_in_its_place(store, tmp_path):
+    from ase.io import read as ase_read
+    from pymatgen.io.vasp import Poscar
+
+    c = shortlist(store)[1]
+    mirrored = c.with_(relaxed=AtomArrays(c.arrays.numbers, c.arrays.positions, -c.arrays.cell))
+    poscar = Poscar.from_file(vasp_input(mirrored, tmp_path / "v") / "POSCAR").structure
+    pw = ase_read(espresso_input(mirrored, tmp_path / "pw.in"), format="espresso-in")
+    for cell in (poscar.lattice.matrix, pw.cell, optimade([mirrored])["data"][0]["attributes"]["lattice_vectors"]):
+        assert np.linalg.det(cell) > 0
+    assert np.allclose(pw.positions, c.arrays.positions)
+
+
+def test_axes_carry_few_round_numbers_around_the_data():
+    for low, high in ((0.13, 0.87), (-6.48, -5.94), (3.0, 3.0), (-1e-4, 2e-4), (12.0, 9120.0)):
+        ticks = _ticks(low, high)
+        assert ticks[0] <= low and ticks[-1] >= high and 2 <= len(ticks) <= 7
+        assert len(set(_texts(ticks))) == len(ticks)
+        assert np.allclose([float(t.replace("−", "-")) for t in _texts(ticks)], ticks)
 
 
 def test_ase_opens_the_database(store, tmp_path):

@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from motifdesk.structures import write
+from motifdesk.structures import AtomArrays, from_arrays, write
 from motifdesk.structures.arrays import element_symbols
+from motifdesk.structures.cells import right_handed
 
 from .candidate import Candidate, plain
 from .errors import ScreeningError
@@ -102,7 +103,9 @@ def row(c: Candidate) -> dict[str, Any]:
         "id": c.id,
         "formula": c.final.composition.reduced_formula,
         "natoms": len(c.final),
-        **{k: f.get(k) for k in ("spacegroup", "density", "motif", "novel", "known_as")},
+        **{k: f.get(k) for k in ("spacegroup", "density", "motif")},
+        "novel": None if f.get("novel") is None else bool(f["novel"]),
+        "known_as": f.get("known_as"),
         "energy_per_atom": None if e is None else e.per_atom,
         "above_hull": None if e is None else e.above_hull,
         "converged": None if e is None else e.converged,
@@ -126,8 +129,7 @@ def optimade(candidates: Iterable[Candidate]) -> dict[str, Any]:
 
 
 def _optimade(c: Candidate) -> dict[str, Any]:
-    arrays = c.arrays if c.relaxed is None else c.relaxed
-    assert arrays is not None
+    arrays = right_handed(_final(c))
     symbols = [element_symbols()[z] for z in arrays.numbers.tolist()]
     elements = sorted(set(symbols))
     amounts = np.array([symbols.count(s) for s in elements])
@@ -186,7 +188,8 @@ def vasp_input(c: Candidate, folder: str | os.PathLike[str]) -> Path:
     target.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        made = MPRelaxSet(c.final.get_sorted_structure())
+        structure: Any = from_arrays(right_handed(_final(c)))
+        made = MPRelaxSet(structure.get_sorted_structure())
         (target / "INCAR").write_text(str(made.incar))
         (target / "KPOINTS").write_text(str(made.kpoints))
         (target / "POSCAR").write_text(str(made.poscar))
@@ -203,8 +206,8 @@ def espresso_input(c: Candidate, file: str | os.PathLike[str], spacing: float = 
 
     from .energies.calculators import to_ase
 
-    arrays = c.arrays if c.relaxed is None else c.relaxed
-    assert arrays is not None and arrays.cell is not None
+    arrays = right_handed(_final(c))
+    assert arrays.cell is not None
     lengths = np.linalg.norm(np.linalg.inv(arrays.cell), axis=0)
     target = Path(file)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -245,6 +248,13 @@ def to_ase_db(store: Store, path: str | os.PathLike[str], where: str = "status =
             db.write(to_ase(arrays), key_value_pairs={"candidate": c.id, **kept}, data={"recipe": plain(c.recipe)})
             count += 1
     return count
+
+
+def _final(c: Candidate) -> AtomArrays:
+    arrays = c.arrays if c.relaxed is None else c.relaxed
+    if arrays is None:
+        raise ScreeningError("this candidate has no structure", where=c.id, remedy=c.error or None)
+    return arrays
 
 
 def _safe(text: str) -> str:

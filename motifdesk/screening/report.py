@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -14,23 +15,29 @@ from motifdesk.structures import AtomArrays
 from motifdesk.structures.arrays import element_symbols
 
 from .candidate import Candidate
-from .exporting import UNIQUE, row, shortlist
+from .exporting import row, shortlist
+from .plots import plots
 from .stability.keeping import lines_of, stability_of
 from .store import Store
 
 _STYLE = """
-body{font:15px/1.45 system-ui,sans-serif;color:#1c2430;max-width:1100px;margin:2em auto;padding:0 1em}
-h1{font-size:1.5em}h2{font-size:1.15em;margin-top:2em}.plots{display:flex;flex-wrap:wrap;gap:1.2em}
+:root{color-scheme:light dark;--text:#1c2430;--soft:#5c6878;--line:#dde3ea;--head:#f4f6f9;--page:#fff}
+@media (prefers-color-scheme:dark){:root{--text:#e4e8ee;--soft:#a3aebc;--line:#39424e;--head:#252c35;--page:#181c22}}
+body{font:15px/1.45 system-ui,sans-serif;color:var(--text);background:var(--page);max-width:1180px;margin:2em auto;
+padding:0 1em}h1{font-size:1.5em}h2{font-size:1.15em;margin-top:2em}
+.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(300px,1fr));gap:1.2em}
+.plots svg{width:100%;height:auto}.grid{stroke:var(--line)}
+.keys{display:flex;flex-wrap:wrap;gap:.3em 1.4em;list-style:none;padding:0;font-size:13px}
 table{border-collapse:collapse;width:100%;font-size:13px}th,td{padding:.35em .6em;text-align:left;
-border-bottom:1px solid #dde3ea;vertical-align:middle}th{background:#f4f6f9;position:sticky;top:0}
-th.n,td.n{text-align:right;font-variant-numeric:tabular-nums}.muted{color:#5c6878}
-svg text{font:11px system-ui,sans-serif;
-fill:#3b4656}figure{margin:0}figcaption{font-size:13px;color:#5c6878}.scroll{overflow-x:auto}
-.copy{user-select:all;display:block;background:#f4f6f9;padding:.3em .5em;border-radius:4px;cursor:copy}
+border-bottom:1px solid var(--line);vertical-align:middle}th{background:var(--head);position:sticky;top:0}
+.short{width:auto;min-width:55%}
+th.n,td.n{text-align:right;font-variant-numeric:tabular-nums}td.n{white-space:nowrap}td.n .muted{white-space:normal}
+.muted{color:var(--soft)}svg text{font:11px system-ui,sans-serif;fill:var(--soft)}
+figure{margin:0}figcaption{font-size:13px;color:var(--soft);text-align:center}.scroll{overflow-x:auto}
+sub{font-size:.75em;line-height:0}
+.copy{user-select:all;display:block;background:var(--head);padding:.3em .5em;border-radius:4px;cursor:copy}
+@media print{th{position:static}details{display:none}}
 """
-# Okabe and Ito's palette: told apart by colour-blind readers too
-_PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
-_MOST_POINTS = 20_000  # in one plot: more are thinned evenly, and the caption says so
 
 
 def html_report(store: Store, *, best: int = 50, title: str | None = None) -> str:
@@ -49,7 +56,7 @@ def html_report(store: Store, *, best: int = 50, title: str | None = None) -> st
         + f"; {_duplicates(store):,} duplicates among those that passed.</p>",
         _by_generator(store),
         _reasons(store),
-        _plots(store),
+        plots(store),
         f"<h2>The best {len(chosen)}</h2>",
         _energies_said(store),
         _table(chosen, store),
@@ -85,7 +92,7 @@ def _by_generator(store: Store) -> str:
         rows.append(f'<tr><td>{escape(name)}</td>{cells}<td class="n">{mean}</td></tr>')
     numbers = "".join(f'<th class="n">{n}</th>' for n in ("passed", "rejected", "error", "seconds each"))
     head = f"<tr><th>generator</th>{numbers}</tr>"
-    return f"<h2>Generators</h2><table>{head}{''.join(rows)}</table>"
+    return f'<h2>Generators</h2><table class="short">{head}{"".join(rows)}</table>'
 
 
 def _reasons(store: Store) -> str:
@@ -99,9 +106,8 @@ def _reasons(store: Store) -> str:
         f'<tr><td>{escape(k)}</td><td class="n">{len(v):,}</td><td class="muted">{escape(v[0])}</td></tr>'
         for k, v in sorted(kinds.items(), key=lambda item: -len(item[1]))[:20]
     )
-    return (
-        f"<h2>Why the others did not pass</h2><table><tr><th>check</th><th></th><th>for example</th></tr>{rows}</table>"
-    )
+    head = '<tr><th>check</th><th class="n">candidates</th><th>for example</th></tr>'
+    return f"<h2>Why the others did not pass</h2><table>{head}{rows}</table>"
 
 
 def _energies_said(store: Store) -> str:
@@ -116,107 +122,67 @@ def _energies_said(store: Store) -> str:
     )
 
 
-def _plots(store: Store) -> str:
-    made = [
-        _map(store),
-        _plot(store, "density", "above_hull", "density, g/cm³", "above the hull, eV/atom"),
-        _plot(store, "volume_per_atom", "energy_per_atom", "volume, Å³/atom", "energy, eV/atom"),
-    ]
-    return f'<h2>Map and properties</h2><div class="plots">{"".join(made)}</div>' if any(made) else ""
-
-
-def _map(store: Store) -> str:
-    t = store.table(["x", "y", "generator"], f"{UNIQUE} AND x IS NOT NULL")
-    return _scatter(t["x"], t["y"], t["generator"], "", "", "the map of codes", axes=False)
-
-
-def _plot(store: Store, a: str, b: str, label_a: str, label_b: str) -> str:
-    t = store.table([a, b, "generator"], f"{UNIQUE} AND {a} IS NOT NULL AND {b} IS NOT NULL")
-    return _scatter(t[a], t[b], t["generator"], label_a, label_b, "")
-
-
-def _scatter(
-    x: np.ndarray, y: np.ndarray, kinds: np.ndarray, label_x: str, label_y: str, caption: str, axes: bool = True
-) -> str:
-    """An SVG scatter plot, coloured by kind; "" without points."""
-    if not len(x):
-        return ""
-    names = sorted(set(kinds.tolist()))
-    colour = {n: _PALETTE[k % len(_PALETTE)] for k, n in enumerate(names)}
-    step = max(1, int(np.ceil(len(x) / _MOST_POINTS)))
-    said = caption if step == 1 else f"{caption} every {step}th point".strip()
-    width, height, margin = 500, 380, 48
-    low = np.array([x.min(), y.min()])
-    span = np.maximum(np.array([x.max(), y.max()]) - low, 1e-9)
-    px = margin + (x - low[0]) / span[0] * (width - margin - 12)
-    py = height - margin - (y - low[1]) / span[1] * (height - margin - 30)
-    dots = []
-    for n in names:
-        mine = np.flatnonzero(kinds == n)[::step]
-        path = "".join(f"M{px[k]:.1f} {py[k]:.1f}h0" for k in mine)
-        dots.append(f'<path d="{path}" stroke="{colour[n]}" stroke-width="4" stroke-linecap="round" opacity="0.65"/>')
-    keys = "".join(
-        f'<circle cx="{margin + 8}" cy="{14 + 14 * k}" r="4" fill="{colour[n]}"/>'
-        f'<text x="{margin + 16}" y="{18 + 14 * k}">{escape(n)}</text>'
-        for k, n in enumerate(names[:8])
-    )
-    frame = ""
-    if axes:
-        frame = (
-            f'<path d="M{margin} 24V{height - margin}H{width - 8}" fill="none" stroke="#8a94a3"/>'
-            f'<text x="{margin}" y="{height - margin + 16}">{low[0]:.3g}</text>'
-            f'<text x="{width - 10}" y="{height - margin + 16}" text-anchor="end">{low[0] + span[0]:.3g}</text>'
-            f'<text x="{margin - 4}" y="{height - margin}" text-anchor="end">{low[1]:.3g}</text>'
-            f'<text x="{margin - 4}" y="34" text-anchor="end">{low[1] + span[1]:.3g}</text>'
-            f'<text x="{(width + margin) / 2}" y="{height - 10}" text-anchor="middle">{escape(label_x)}</text>'
-            f'<text transform="translate(14 {height / 2}) rotate(-90)" text-anchor="middle">{escape(label_y)}</text>'
-        )
-    picture = f'<svg width="{width}" height="{height}" role="img">{frame}{"".join(dots)}{keys}</svg>'
-    return f"<figure>{picture}<figcaption>{escape(said)}</figcaption></figure>"
+_NUMBERS = ("space group", "g/cm³", "eV/atom", "above hull")
 
 
 def _table(chosen: Sequence[Candidate], store: Store) -> str:
     stable = stability_of(store)
     file = store.path.name
-    head = "".join(
-        f"<th>{h}</th>"
-        for h in (
-            "",
-            "formula",
-            "space group",
-            "motifs",
-            "g/cm³",
-            "eV/atom",
-            "above hull",
-            "stability",
-            "known",
-            "from",
-            "recipe",
-        )
-    )
+    names = [
+        "",
+        "formula",
+        "space group",
+        "motifs",
+        "g/cm³",
+        "eV/atom",
+        "above hull",
+        "stability",
+        "known",
+        "from",
+        "made",
+    ]
+    if not any(c.id in stable for c in chosen):
+        names.remove("stability")
+    head = "".join(f"<th{' class=n' if n in _NUMBERS else ''}>{n}</th>" for n in names)
     rows = []
     for c in chosen:
         r = row(c)
         arrays = c.arrays if c.relaxed is None else c.relaxed
         assert arrays is not None
-        known = "new" if r["novel"] else (r["known_as"] or "")
-        recipe = ", ".join(f"{k} {v}" for k, v in c.recipe.items() if k != "kind")
+        known = "not in the corpora" if r["novel"] else (r["known_as"] or "")
+        made = ", ".join(f"{k} {_plainly(v)}" for k, v in c.recipe.items() if k != "kind")
         note = f'<br><span class="muted">{escape(str(r["energy_note"]))}</span>' if r["energy_note"] else ""
-        cells = [
-            f"<td>{thumbnail(arrays)}</td>",
-            f"<td>{escape(str(r['formula']))}</td>",
-            f'<td class="n">{_number(r["spacegroup"], 0)}</td>',
-            f"<td>{escape(str(r['motif'] or ''))}</td>",
-            f'<td class="n">{_number(r["density"], 2)}</td>',
-            f'<td class="n">{_number(r["energy_per_atom"], 3)}</td>',
-            f'<td class="n">{_number(r["above_hull"], 3)}{note}</td>',
-            f"<td>{stability_cell(stable.get(c.id))}</td>",
-            f"<td>{escape(str(known))}</td>",
-            f"<td>{escape(c.id)}{_snippet(file, c.id)}</td>",
-            f'<td class="muted">{escape(recipe[:160])}</td>',
-        ]
-        rows.append(f"<tr>{''.join(cells)}</tr>")
+        cells = {
+            "": f"<td>{thumbnail(arrays)}</td>",
+            "formula": f"<td>{_formula(str(r['formula']))}</td>",
+            "space group": f'<td class="n">{_number(r["spacegroup"], 0)}</td>',
+            "motifs": f"<td>{escape(str(r['motif'] or ''))}</td>",
+            "g/cm³": f'<td class="n">{_number(r["density"], 2)}</td>',
+            "eV/atom": f'<td class="n">{_number(r["energy_per_atom"], 3)}</td>',
+            "above hull": f'<td class="n">{_number(r["above_hull"], 3)}{note}</td>',
+            "stability": f"<td>{stability_cell(stable.get(c.id))}</td>",
+            "known": f"<td>{escape(str(known))}</td>",
+            "from": f"<td>{escape(c.id)}{_snippet(file, c.id)}</td>",
+            "made": f'<td class="muted">{escape(made[:160])}</td>',
+        }
+        rows.append(f"<tr>{''.join(cells[n] for n in names)}</tr>")
     return f'<div class="scroll"><table><tr>{head}</tr>{"".join(rows)}</table></div>'
+
+
+def _formula(text: str) -> str:
+    """A formula with its numbers below the line; everything else escaped."""
+    parts = re.split(r"(?<=[A-Za-z)\]])([0-9.]+)", text)
+    return "".join(f"<sub>{escape(p)}</sub>" if k % 2 else escape(p) for k, p in enumerate(parts))
+
+
+def _plainly(value: Any) -> str:
+    """A value of a recipe as people write it: "Co → Ir, Cd → Na" for exchanges, "1 1 1" for a list."""
+    if isinstance(value, Mapping):
+        arrow = " → " if all(isinstance(v, str) for v in value.values()) else " "
+        return ", ".join(f"{k}{arrow}{_plainly(v)}" for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return " ".join(_plainly(v) for v in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def stability_cell(found: Mapping[str, Any] | None) -> str:
@@ -235,7 +201,7 @@ def _snippet(file: str, name: str) -> str:
 
 
 def _number(value: Any, digits: int) -> str:
-    return "" if value is None or not np.isfinite(value) else f"{value:.{digits}f}"
+    return "" if value is None or not np.isfinite(value) else f"{value:.{digits}f}".replace("-", "−")
 
 
 def thumbnail(arrays: AtomArrays, size: int = 84) -> str:

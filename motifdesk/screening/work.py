@@ -122,9 +122,11 @@ class Workshop:
         """In its primitive cell, where the plan asks for it and that is smaller."""
         if not self.spec["primitive"] or candidate.arrays is None or not candidate.arrays.is_crystal:
             return candidate
-        from motifdesk.structures.cells import primitive_cell
+        from motifdesk.structures.cells import is_primitive, primitive_cell
 
         try:
+            if is_primitive(candidate.arrays):
+                return candidate
             structure: Any = from_arrays(candidate.arrays)
             small = to_arrays(primitive_cell(structure))
         except MotifDeskError:  # no symmetry found: the checks say what is wrong with it
@@ -137,6 +139,8 @@ class Workshop:
             found, energy = self._relax(candidate.arrays)
         except Exception as error:  # a calculator may raise anything; the campaign goes on without this one
             return candidate.with_(error=_told(error))
+        if energy.steps == 0:  # it was at rest: nothing moved, and nothing is to be judged anew
+            return candidate.with_(relaxed=found, energy=energy)
         # figures are those of the final structure; the verdicts stay those that let it be relaxed
         after = self._checks(Candidate(candidate.generator, candidate.seed, candidate.index, {}, found))
         figures = {**{k: v for k, v in candidate.figures.items() if k != "known_as"}, **after.figures}

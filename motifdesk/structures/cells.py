@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .arrays import AtomArrays
 from .errors import StructureError
 from .symmetry import dataset
 
@@ -25,6 +26,20 @@ def primitive_cell(structure: Structure, tolerance: float = 0.01) -> Structure:
         no symmetry search converges at `tolerance` (Angstrom), or atoms cannot be told apart in the smaller cell.
     """
     return in_cell(structure, np.array(dataset(structure, tolerance).prim_std_linear), tolerance)
+
+
+def is_primitive(structure: Structure | AtomArrays, tolerance: float = 0.01) -> bool:
+    """Whether no smaller cell describes the crystal; errors as `primitive_cell`, whose work it spares."""
+    found = dataset(structure, tolerance)
+    return abs(float(np.linalg.det(np.array(found.prim_std_linear)))) > 1.0 - 1e-6
+
+
+def right_handed(arrays: AtomArrays) -> AtomArrays:
+    """The same crystal, atoms where they were, in a right-handed cell: the lattice vectors change sign where they were
+    left-handed, which some programs (VASP, CHGNet's stress) do not take."""
+    if arrays.cell is None or np.linalg.det(arrays.cell) > 0:
+        return arrays
+    return AtomArrays(arrays.numbers, arrays.positions, -arrays.cell)
 
 
 def conventional_cell(structure: Structure, tolerance: float = 0.01) -> Structure:

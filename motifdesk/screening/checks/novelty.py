@@ -10,6 +10,7 @@ atoms move.
 from __future__ import annotations
 
 import os
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from .judging import Look
 
 AMD_K = 12
+_REMEMBERED = 1000  # known structures kept ready, those asked for last: a campaign of any length needs no more memory
 AMD_LIMIT = 0.30  # of the cube root of the volume per atom, root mean square over the first AMD_K neighbours
 
 NOVELTY = {
@@ -64,12 +66,12 @@ def near_enough(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 class Known:
-    """Known crystals by reduced formula; structures and AMDs are made when first asked for."""
+    """Known crystals by reduced formula; structures and AMDs are made when asked for, and the latest kept."""
 
     def __init__(self, sources: Iterable[Corpus], own: Iterable[tuple[str, AtomArrays]] = ()) -> None:
         self._matcher = matcher()
         self._by_formula: dict[str, list[tuple[str, Any, int]]] = {}
-        self._made: dict[tuple[int, int], tuple[Any, np.ndarray]] = {}
+        self._made: OrderedDict[tuple[int, int], tuple[Any, np.ndarray]] = OrderedDict()
         for c in sources:
             for k in range(len(c)):
                 self._by_formula.setdefault(_key(c.numbers(k)), []).append((f"{c.name}/{c.ids[k]}", c, k))
@@ -97,6 +99,9 @@ class Known:
         if key not in self._made:
             arrays = self._own[k][1] if source is None else source[k]
             self._made[key] = (from_arrays(arrays), amd(arrays))
+            if len(self._made) > _REMEMBERED:
+                self._made.popitem(last=False)
+        self._made.move_to_end(key)
         return self._made[key]
 
 

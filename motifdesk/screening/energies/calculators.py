@@ -94,7 +94,10 @@ class ChgnetCalculator:
                 graphs.append(graph)
                 places.append(k)
         if graphs:
-            found = self._model.predict_graph(graphs, task="e", batch_size=self._batch)
+            from .chgnet_ase import without_denormals
+
+            with without_denormals():
+                found = self._model.predict_graph(graphs, task="e", batch_size=self._batch)
             found = [found] if isinstance(found, dict) else found
             for k, prediction in zip(places, found, strict=True):
                 out[k] = float(prediction["e"])

@@ -7,13 +7,26 @@ forces and stress (to single precision) in less than half of the time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from ase.calculators.calculator import Calculator, all_changes
 
 from motifdesk.structures import from_arrays, to_arrays
+
+
+@contextmanager
+def without_denormals() -> Iterator[None]:
+    """Numbers below single precision's normal range count as nought, in this thread."""
+    import torch
+
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 class LeanChgnet(Calculator):
@@ -36,7 +49,8 @@ class LeanChgnet(Calculator):
         super().calculate(atoms, list(properties), list(system_changes))
         from ase.stress import full_3x3_to_voigt_6_stress
 
-        energy, forces, stress = self._evaluate(from_arrays(to_arrays(self.atoms)))
+        with without_denormals():
+            energy, forces, stress = self._evaluate(from_arrays(to_arrays(self.atoms)))
         self.evaluations += 1
         self.results = {
             "energy": energy,
@@ -63,5 +77,5 @@ class LeanChgnet(Calculator):
         by_positions, by_strain = torch.autograd.grad(inner.sum() * n, [batched.atom_positions[0], batched.strains[0]])
         shift = 0.0 if model.composition_model is None else float(model.composition_model([graph])[0])
         energy = (float(inner[0].detach()) + shift) * n
-        volume = float(batched.volumes[0])
+        volume = abs(float(batched.volumes[0]))  # CHGNet's is negative where the cell is left-handed
         return energy, -by_positions.double().cpu().numpy(), by_strain.double().cpu().numpy() / volume

@@ -202,6 +202,12 @@ class DistilledCalculator:
         return made
 
 
+@cache
+def the_potential() -> DistilledCalculator:
+    """The bundled potential, made once per process."""
+    return DistilledCalculator()
+
+
 class _Lists:
     """Neighbours of several structures with a skin, valid until something has moved too far."""
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from motifdesk.structures.arrays import to_arrays
+from motifdesk.structures.cells import right_handed
 from motifdesk.structures.errors import MotifDeskError, one_line
 
 from ..candidate import Candidate
@@ -77,7 +78,7 @@ class Generator(ABC):
         began = time.perf_counter()
         try:
             structure, recipe = self.propose(index)
-            made = Candidate(self.name, self.seed, index, recipe, to_arrays(structure))
+            made = Candidate(self.name, self.seed, index, recipe, right_handed(to_arrays(structure)))
         except MotifDeskError as error:
             made = Candidate(self.name, self.seed, index, {}, error=one_line(error))
         return made.with_(seconds=time.perf_counter() - began)
