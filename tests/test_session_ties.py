@@ -9,7 +9,7 @@ from motifdesk.desk import Desk
 from motifdesk.session import Session
 from motifdesk.session.cell_handles import cell_values
 from motifdesk.session.keeping import Keeper
-from motifdesk.session.ties import Ties
+from motifdesk.session.ties import STRAINS, Ties
 from motifdesk.structures import read
 from motifdesk.structures.errors import MotifDeskError, SessionError
 
@@ -208,3 +208,26 @@ def test_what_is_no_handle_is_refused(rutile, wrong):
         molecule.lock("volume")
     with pytest.raises(SessionError, match="handles of the cell"):
         rutile.strain_to(eab=1.0)
+
+
+def test_the_volume_is_that_of_the_cell_whatever_is_in_it(rutile):
+    rutile.strain_to(volume=102.0)
+    for step in (
+        lambda: rutile.add_site("H", [1.0, 0.5, 1.5]),
+        lambda: rutile.supercell([2, 1, 1]),
+        lambda: rutile.delete_sites([0, 3]),
+        lambda: rutile.supercell([1, 2, 1]),
+    ):
+        step()
+        assert cell(rutile)["volume"] == pytest.approx(102.0)
+    rutile.strain_to(volume=100.0)
+    assert rutile.state.arrays.volume == pytest.approx(4 * rutile.history[0].state.arrays.volume)
+
+
+def test_a_slab_is_a_cell_of_its_own(rutile):
+    rutile.lock("exx")
+    rutile.slab((1, 1, 0), layers=1, vacuum=1.0)
+    assert not rutile.ties
+    assert cell(rutile) == pytest.approx({"volume": 100.0, **dict.fromkeys(STRAINS, 0.0)}, abs=1e-6)
+    rutile.undo()
+    assert rutile.ties.locked == {"exx"}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 TOLERANCES = (0.01, 0.03, 0.1, 0.3)
 """Angstrom: how far atoms may be moved to restore a symmetry, as offered."""
+_EXACT = 1e-3  # Angstrom: symmetry that need not be restored
 _MOST_NAMED = 3
 
 
@@ -77,10 +78,24 @@ class EditsPane:
             if message["what"] == "substitute":
                 self.substitute(str(message["which"]), str(message["element"]))
             elif message["what"] == "snap":
-                self.session.symmetrize(float(message["tolerance"]))
+                self.snap(float(message["tolerance"]))
             self.show()
         except MotifDeskError as error:
             self.show(str(error))
+
+    def snap(self, tolerance: float) -> None:
+        """Restore the symmetry found within ``tolerance`` (Angstrom); SessionError where that is what there is."""
+        from motifdesk.structures.symmetry import space_group
+
+        arrays = self.session.committed.arrays
+        exact = space_group(arrays, _EXACT)
+        if 0.0 < tolerance <= 1.0 and space_group(arrays, tolerance).number == exact.number:
+            raise SessionError(
+                f"no symmetry beyond {exact.symbol} within {tolerance:g} Å",
+                where="snap",
+                remedy="try a larger tolerance, up to 1 Å",
+            )
+        self.session.symmetrize(tolerance)
 
     def substitute(self, which: str, element: str) -> None:
         """Put ``element`` on the sites that ``which`` names (a key of :func:`choices`)."""
@@ -105,7 +120,7 @@ def _groups(state: State) -> list[list[Any]]:
         return []
     rows: list[list[Any]] = []
     exact = last = 0
-    for tolerance in (1e-3, *TOLERANCES):
+    for tolerance in (_EXACT, *TOLERANCES):
         try:
             group = space_group(state.arrays, tolerance)
         except MotifDeskError:

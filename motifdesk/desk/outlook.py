@@ -9,7 +9,7 @@ from motifdesk.desk.workers import Latest
 from motifdesk.session.cell_handles import cell_leads_to
 from motifdesk.session.outlook import TOLERANCE, leads_to
 from motifdesk.session.reach import Reach, reach
-from motifdesk.session.ties import CELL, STRAINS, VOLUME
+from motifdesk.session.ties import NONE, STRAINS, VOLUME, Ties
 from motifdesk.structures.errors import MotifDeskError
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ class Outlook:
         self._show = show
         self._loop = Latest(self._work, "motifdesk-outlook")
         self._asked = False
+        self._about: Any = None  # the arrays that the tags shown belong to; held, so that their id stays theirs
+        self._cell: tuple[int, Ties, dict[str, Any]] = (0, NONE, {})
 
     def ask(self, state: State | None) -> None:
         """Work out the handles of `state`; None stops what is under way."""
@@ -48,29 +50,41 @@ class Outlook:
     def _work(self, state: State | None) -> None:
         if state is None or not self._loop.sleep(_REST_S):
             return
-        crystal = state.arrays.is_crystal
-        now = _now(state) if crystal else None
-        ties, history = self.session.ties, self.session.history
-        tags: dict[str, Any] = {}
-        keys = [*state.modes, *((VOLUME, *STRAINS) if crystal and len(state.arrays) <= _MOST_ATOMS else ())]
-        for k, mode in enumerate(keys):
+        if state.arrays is not self._about:
+            self._about = state.arrays
+            self._show({})  # what was said of another design is not said of this one
+        now = _now(state) if state.arrays.is_crystal else None
+        ties = self.session.ties
+        tags = self._of_cell(state, now, ties)
+        for k, mode in enumerate(state.modes):
             if self._loop.waiting():
                 return
-            key = mode if isinstance(mode, str) else mode.key
-            if key in ties.locked:
+            if mode.key in ties.locked:
                 continue
-            tag: dict[str, Any] = {}
-            if crystal:
-                found = cell_leads_to(history, state, key) if key in CELL else leads_to(state, key, ties)
-                tag = describe(found, now)
-            if key not in CELL and not self._loop.waiting():
+            tag = describe(leads_to(state, mode, ties), now) if state.arrays.is_crystal else {}
+            if not self._loop.waiting():
                 ends = reach(state, mode, ties, self._loop.waiting)
                 tag |= {"low": ends.low, "high": ends.high, "ends": _stops(ends)}
-            tags[key] = tag
+            tags[mode.key] = tag
             if k % _BATCH == _BATCH - 1:
                 self._show(dict(tags))
         if not self._loop.waiting():
             self._show(tags)
+
+    def _of_cell(self, state: State, now: SpaceGroup | None, ties: Ties) -> dict[str, Any]:
+        """What the strains lead to; the same whatever is picked."""
+        if not state.arrays.is_crystal or len(state.arrays) > _MOST_ATOMS:
+            return {}
+        if self._cell[:2] != (id(state.arrays), ties):
+            history = self.session.history
+            tags: dict[str, Any] = {}
+            for key in (VOLUME, *STRAINS):
+                if self._loop.waiting():
+                    return tags
+                if key not in ties.locked:
+                    tags[key] = describe(cell_leads_to(history, state, key), now)
+            self._cell = (id(state.arrays), ties, tags)
+        return dict(self._cell[2])
 
 
 def _stops(ends: Reach) -> str:

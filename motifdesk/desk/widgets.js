@@ -124,7 +124,7 @@ class Slider {
 
   // the slider ends where atoms would meet; not under the hand, and never before where it stands
   bound(tag) {
-    if (this.busy) return;
+    if (this.busy || !tag) return; // not known yet: as it was
     const { min, max, value } = this.spec;
     const ends = [Math.min(tag?.low ?? min, value), Math.max(tag?.high ?? max, value)];
     if (this.ends?.[0] === ends[0] && this.ends?.[1] === ends[1]) return;

@@ -51,9 +51,9 @@ class Latest:
             self._condition.notify_all()
 
     def waiting(self) -> bool:
-        """Whether a newer request than the one being worked on is there."""
+        """Whether the work at hand is overtaken: a newer request is there, or nobody asks any more."""
         with self._condition:
-            return bool(self._slot)
+            return self._closed or bool(self._slot)
 
     def sleep(self, seconds: float) -> bool:
         """For use inside `work`: wait, cut short by a newer request or close. True if neither came."""

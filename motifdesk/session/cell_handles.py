@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from motifdesk.session.state import State
     from motifdesk.structures.symmetry import SpaceGroup
 
-_OPENED = ("open", "set_structure", "decode", "build")
+_OPENED = ("open", "set_structure", "decode", "build", "slab")
 _ANOTHER = 0.6  # a deformation larger than this is another setting of the cell, no strain
 _NORMAL = ("exx", "eyy", "ezz")
 _FARTHEST = 0.5  # of a strain, on the way to a volume
@@ -35,7 +35,7 @@ def cell_values(history: History, state: State) -> dict[str, float]:
     eta, _ = strain_of(state, opened_cell(history, state))
     # no noise, no minus before a nought
     values = {key: round(100.0 * float(eta[place]), 9) + 0.0 for key, place in STRAINS.items()}
-    return {VOLUME: 100.0 * volume_per_atom(state) / opened_volume(history), **values}
+    return {VOLUME: 100.0 * _volume(state) / opened_volume(history), **values}
 
 
 def cell_deformation(history: History, state: State, to: Mapping[str, Any], ties: Ties) -> np.ndarray:
@@ -140,15 +140,20 @@ def strain_of(state: State, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return (left * sizes) @ left.T - np.eye(3), left @ right
 
 
-def volume_per_atom(state: State) -> float:
-    """Cubic Angstrom."""
-    return float(state.arrays.volume) / len(state.arrays.numbers)
-
-
 def opened_volume(history: History) -> float:
-    """Volume per atom of the last structure that was opened, set or decoded on the way to the design (100 %)."""
-    state = _last(history, _OPENED)
-    return volume_per_atom(state) if state.arrays.cell is not None else 1.0
+    """Volume (cubic Angstrom) that counts as 100 %: that of the cell last opened, built, cut or decoded on the way to
+    the design, as many times as supercells have repeated it since. Atoms put in or taken out change nothing of it."""
+    nodes, factor = history.nodes, 1.0
+    at = nodes.setting(history.current)
+    while (parent := nodes.parent(at)) is not None and nodes[at].kind not in _OPENED:
+        if nodes[at].kind == "supercell":
+            factor *= _volume(nodes[at].state) / _volume(nodes[parent].state)
+        at = nodes.setting(parent)
+    return factor * _volume(nodes[at].state)
+
+
+def _volume(state: State) -> float:
+    return 1.0 if state.arrays.cell is None else float(state.arrays.volume or 1.0)
 
 
 def opened_cell(history: History, state: State) -> np.ndarray:

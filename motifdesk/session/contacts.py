@@ -11,7 +11,7 @@ from motifdesk.structures.arrays import AtomArrays, element_symbols
 
 TOO_SHORT = 0.6
 """Contacts below this fraction of the sum of covalent radii are called too short: shorter than any known bond."""
-_MOST_IMAGES = 1_000_000
+_MOST_IMAGES = 100_000
 
 
 @lru_cache(maxsize=1)
@@ -89,7 +89,10 @@ def pairs(arrays: AtomArrays, reach: float) -> tuple[np.ndarray, np.ndarray, np.
         # home cell and the images that come within reach of it; a plane distance is 1 / |reciprocal vector|
         inverse = np.linalg.inv(arrays.cell)
         margin = reach * np.linalg.norm(inverse, axis=0)
-        while np.prod(2.0 * np.ceil(margin) + 1.0) * len(points) > _MOST_IMAGES and margin.max() > 2.0:
+        while (
+            np.prod(2.0 * np.ceil(margin) + 1.0) * len(points) > max(_MOST_IMAGES, 64 * len(points))
+            and margin.max() > 2.0
+        ):
             reach, margin = 0.5 * reach, 0.5 * margin
         frac = points @ inverse
         frac -= np.floor(frac)

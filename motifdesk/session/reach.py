@@ -29,6 +29,7 @@ _SUSPECT = 0.75  # of the sum of the radii: no pair this far apart at the end ha
 _POINTS = (0.25, 0.5, 0.75, 1.0)
 _HALVINGS = 5
 _SQUEEZED = 0.9  # of the tightest contact there is already, where that is tighter than it should be
+_COLLAPSED = 0.5  # of the volume there is
 _MOST = 2000
 
 
@@ -90,6 +91,8 @@ def _searched(state: State, mode: Any, keep: str, tied: dict[str, float], stop: 
             return 0.0, ""
         if not np.isfinite(made.arrays.positions).all():
             return 0.0, ""
+        if made.arrays.cell is not None and made.arrays.volume < _COLLAPSED * state.arrays.volume:
+            return 0.0, "the cell would collapse"
         found = contacts(made.arrays).tightest
         return (np.inf, "") if found is None else (found.fraction, f"{found.name} would be {found.length:.2f} Å apart")
 

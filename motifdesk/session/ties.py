@@ -26,8 +26,9 @@ CELL = frozenset((VOLUME, *STRAINS))
 """Keys of the handles of the cell."""
 
 _SAME = 1e-6  # Angstrom or percent: two amplitudes are one
-# steps after which sites, and with them the keys of modes, are other ones; after some the cell goes on as it was
-_ANEW = frozenset(("open", "set_structure", "decode", "build", "supercell", "add_site", "delete_sites"))
+# of the steps that lead to another structure, this one keeps sites and motifs, and with them the keys of modes ...
+_SAME_SITES = frozenset(("substitute",))
+# ... and after these the cell goes on as it was
 _SAME_CELL = frozenset(("supercell", "add_site", "delete_sites"))
 
 
@@ -141,7 +142,7 @@ def home(history: History, node: int | None = None) -> Node:
     """The step with which the handles of a node (default: the current one) began to mean what they mean."""
     nodes = history.nodes
     at = nodes.setting(history[history.current if node is None else node].id)
-    while (parent := nodes.parent(at)) is not None and nodes[at].kind not in _ANEW:
+    while (parent := nodes.parent(at)) is not None and nodes[at].kind in _SAME_SITES:
         at = nodes.setting(parent)
     return nodes[at]
 

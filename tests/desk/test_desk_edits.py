@@ -67,6 +67,9 @@ def test_snap_restores_the_symmetry_it_names(opened):
 
     assert space_group(page.session.state.arrays, 1e-3).number == 136
     assert not any(adds for _, _, adds in page.out.edits["groups"]), "nothing is left to restore"
+    steps = len(page.session.history)
+    page.send("edit", what="snap", tolerance=0.2)  # typed
+    assert "beyond P4_2/mnm" in page.out.edits["error"] and len(page.session.history) == steps
 
 
 def test_a_molecule_has_species_and_no_space_group(opened):
