@@ -91,12 +91,15 @@ def counted(widget, content, buffers=None, was=ipywidgets.Widget._send):
     was(widget, content, buffers)
 ipywidgets.Widget._send = counted
 session = desk.session
+session.goto(0)
 session.select(next(m.index for m in session.state.graph.motifs if m.formula == "IrO6"), scope="motif")
 endure_keys = [m.key for m in session.state.modes]
 def endure(first, last):
     began, out = time.perf_counter(), list(sent)
     for k in range(first, last):
-        if k % 10 < 8:
+        if k % 10 == 7 or k == first:  # the crystal is whole again: a strain makes what is turned on the new base
+            session.distort({key: 0.0 for key in endure_keys})
+        elif k % 10 < 8:
             session.distort({endure_keys[k % len(endure_keys)]: 0.02 * float(np.sin(k))})
         elif k % 10 == 8:
             session.undo(); session.redo()

@@ -171,8 +171,9 @@ class MapPane:
         latent = state.latent
         trail: list[list[float]] = []
         # of a long way the last part: every edit sends it
-        for node in reversed(list(islice(history.upward(), _TRAIL))):
-            xy = node.xy
+        tree = history.nodes
+        for number in reversed(list(islice(tree.up(history.current), _TRAIL))):
+            xy = tree.slot(number).xy
             if xy is not None and (not trail or trail[-1] != list(xy)):
                 trail.append([float(xy[0]), float(xy[1])])
         return {

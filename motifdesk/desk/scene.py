@@ -198,7 +198,7 @@ def _copies(arrays: AtomArrays, repeat: tuple[int, int, int]) -> list[list[tuple
 
 
 def _polyhedron(motif: Any, graph: MotifGraph, arrays: AtomArrays, centre: int, around: list[int]) -> dict[str, Any]:
-    faces = np.asarray(motif.faces(graph.structure), dtype=int).reshape(-1, 3)
+    faces = np.asarray(motif.faces(graph.placed), dtype=int).reshape(-1, 3)
     points = motif_points(motif, arrays)
     faces = _outward(faces, points[1:])
     return {

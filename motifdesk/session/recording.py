@@ -88,13 +88,16 @@ def _head(name: str, identity: str, history: History) -> dict[str, Any]:
 
 
 def text_of(name: str, identity: str, history: History) -> Iterator[bytes]:
-    """The session's file in pieces, a node at a time: ten thousand steps are neither held twice in memory nor written
+    """The session's file in pieces, a few hundred nodes at a time: ten thousand steps are neither held twice in memory nor written
     in one breath that other threads would have to wait for. A step is put into words once (see
     :mod:`motifdesk.session.shelf`), however often the session is saved."""
     yield _dumped(_head(name, identity, history))[:-1] + b', "nodes": ['
-    for k, node in enumerate(history):
-        place = _dumped(_place(node, history.names.get(node.id)))
-        yield (b",\n" if k else b"\n") + place[:-1] + b", " + history.nodes.text(node.id)[1:]
+    for texts in history.nodes.texts():
+        parts = []
+        for k, text in texts:
+            place = _dumped(_place(history[k], history.names.get(k)))
+            parts += [b",\n" if k else b"\n", place[:-1], b", ", text[1:]]
+        yield b"".join(parts)
     yield b"\n]}"
 
 

@@ -15,7 +15,7 @@ import tempfile
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,8 @@ MOST_HOT = 128
 MOST_ATOMS = 50_000
 """... fewer of large structures: this many atoms together, but never fewer than 8 steps."""
 _LEAST_HOT = 8
+_AT_ONCE = 16  # steps written together: every write lets other threads take the interpreter
+_MOST_AT_ONCE = 32_000_000  # bytes
 _SIZES = struct.Struct("<4Q")  # bytes of the step, of what is not saved, of its code, of the code asked for
 
 
@@ -98,22 +100,36 @@ class Shelf:
                     self._make_room(len(found[1].arrays))
         return found
 
-    def text(self, slot: Slot) -> bytes:
-        """The JSON of a step without its place in the tree; ValueError and TypeError where there is none."""
+    def texts(self, slots: Sequence[Slot]) -> list[bytes]:
+        """The JSON of steps without their places in the tree; ValueError and TypeError where there is none."""
         with self._lock:
-            if slot.offset < 0:
-                assert slot.content is not None
-                try:
-                    self._write(slot)
-                except OSError:  # no room for a copy, but perhaps where it is wanted
-                    return _dumped(step_to_json(*slot.content))
-            sizes = _SIZES.unpack(self._bytes(slot.offset, _SIZES.size))
-            return self._bytes(slot.offset + _SIZES.size, sizes[0])
+            self._write([slot for slot in slots if slot.offset < 0])
+            places = [slot.offset for slot in slots if slot.offset >= 0]
+            if not places:
+                return [_worded(slot) for slot in slots]
+            # steps lie side by side as a rule: one read for all of them
+            low, high = min(places), max(places)
+            span = high - low + _SIZES.size
+            near = b"" if span > _MOST_AT_ONCE else self._bytes(low, span + self._length(high))
+
+            def piece(slot: Slot) -> bytes:
+                if slot.offset < 0:  # no room for a copy, but perhaps where it is wanted
+                    return _worded(slot)
+                if not near:
+                    return self.pieces(slot.offset)[0]
+                begin = slot.offset - low
+                size = _SIZES.unpack_from(near, begin)[0]
+                return near[begin + _SIZES.size : begin + _SIZES.size + size]
+
+            return [piece(slot) for slot in slots]
 
     # ------------------------------------------------------------------------------------------------ inner workings
 
     def _make_room(self, atoms: int) -> None:
         most = max(_LEAST_HOT, min(MOST_HOT, MOST_ATOMS // max(atoms, 1)))
+        if len(self._hot) < most + min(_AT_ONCE, most):
+            return
+        leaving: list[Slot] = []
         while len(self._hot) > most:
             slot = self._hot.popleft()
             if slot.superseded or slot.content is None:
@@ -121,16 +137,31 @@ class Shelf:
             if slot.used:  # since it came by last
                 slot.used = False
                 self._hot.append(slot)
-                continue
-            try:
-                if slot.offset < 0:
-                    self._write(slot)
-            except (OSError, TypeError, ValueError):
-                continue  # it stays where it is
-            self._states[slot.offset] = slot.content[1]
-            slot.content = None
+            else:
+                leaving.append(slot)
+        self._write(leaving)
+        for slot in leaving:
+            if slot.offset >= 0 and slot.content is not None:
+                self._states[slot.offset] = slot.content[1]
+                slot.content = None
 
-    def _write(self, slot: Slot) -> None:
+    def _write(self, slots: list[Slot]) -> None:
+        """Write those that are not written yet; those that cannot be stay where they are."""
+        new: list[tuple[Slot, list[bytes]]] = []
+        for slot in slots:
+            if slot.offset < 0:
+                try:
+                    new.append((slot, self._pieces_of(slot)))
+                except (OSError, TypeError, ValueError):
+                    continue
+        try:
+            places = self.append(*(pieces for _, pieces in new))
+        except OSError:
+            return
+        for (slot, _), place in zip(new, places, strict=True):
+            slot.offset = place
+
+    def _pieces_of(self, slot: Slot) -> list[bytes]:
         assert slot.content is not None
         edit, state = slot.content
         latent = state.latent
@@ -141,27 +172,33 @@ class Shelf:
             "template": self._templates.place(state.reference.template) if own else None,
             "member": None if state.built is None else self._members.place(state.built),
         }
-        slot.offset = self.append(_dumped(step_to_json(edit, state)), _dumped(beside), root, target)
+        return [_dumped(step_to_json(edit, state)), _dumped(beside), root, target]
 
-    def append(self, *parts: bytes) -> int:
-        """Write up to four pieces; where they are. OSError when there is no room."""
+    def append(self, *records: list[bytes]) -> list[int]:
+        """Write records of up to four pieces each; where they are. OSError when there is no room."""
         with self._lock:
             if os.getpid() != self._maker:
                 raise OSError("the file belongs to another process")
+            if not records:
+                return []
             if self._file is None:
                 self._file = tempfile.TemporaryFile(prefix="motifdesk-", buffering=0)  # noqa: SIM115 - ends with us
-            sizes = [len(p) for p in parts] + [0] * (4 - len(parts))
-            whole = memoryview(b"".join((_SIZES.pack(*sizes), *parts)))
-            place = self._end
-            self._file.seek(place)
+            places, parts, end = [], [], self._end
+            for pieces in records:
+                sizes = [len(p) for p in pieces] + [0] * (4 - len(pieces))
+                places.append(end)
+                parts += [_SIZES.pack(*sizes), *pieces]
+                end += _SIZES.size + sum(sizes)
+            whole = memoryview(b"".join(parts))
+            self._file.seek(self._end)
             written = 0
             while written < len(whole):
                 took = self._file.write(whole[written:])
                 if not took:
                     raise OSError("no room on the disk")
                 written += took
-            self._end = place + len(whole)
-            return place
+            self._end = end
+            return places
 
     def pieces(self, place: int) -> list[bytes]:
         """What was written at ``place``."""
@@ -170,6 +207,9 @@ class Shelf:
             whole = self._bytes(place + _SIZES.size, sum(sizes))
             ends = np.cumsum(sizes).tolist()
             return [whole[end - size : end] for size, end in zip(sizes, ends, strict=True)]
+
+    def _length(self, place: int) -> int:
+        return sum(_SIZES.unpack(self._bytes(place, _SIZES.size)))
 
     def _bytes(self, place: int, size: int) -> bytes:
         self._file.seek(place)
@@ -229,7 +269,7 @@ class _Shared:
             return number
         number = len(self._places)
         try:
-            self._places.append(self._shelf.append(_dumped(self._encode(thing))))
+            self._places += self._shelf.append([_dumped(self._encode(thing))])
         except (TypeError, ValueError):
             self._places.append(thing)
         self._known(number, thing)
@@ -253,6 +293,11 @@ class _Shared:
     def _forget(self, key: int, number: int) -> None:
         if self._numbers.get(key) == number:
             del self._numbers[key]
+
+
+def _worded(slot: Slot) -> bytes:
+    assert slot.content is not None
+    return _dumped(step_to_json(*slot.content))
 
 
 def _dumped(data: Mapping[str, Any]) -> bytes:

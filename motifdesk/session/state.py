@@ -12,6 +12,7 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -318,11 +319,16 @@ def formula(arrays: AtomArrays) -> str:
     """Crystals: reduced formula as pymatgen writes it; molecules: full formula in Hill order."""
     if not arrays.is_crystal:
         return arrays.formula
+    found, counts = np.unique(arrays.numbers, return_counts=True)
+    return _reduced(tuple(found.tolist()), tuple(counts.tolist()))
+
+
+@lru_cache(maxsize=64)
+def _reduced(numbers: tuple[int, ...], counts: tuple[int, ...]) -> str:
     from pymatgen.core import Composition
 
     symbols = element_symbols()
-    found, counts = np.unique(arrays.numbers, return_counts=True)
-    return Composition({symbols[z]: int(n) for z, n in zip(found, counts, strict=True)}).reduced_formula
+    return Composition({symbols[z]: n for z, n in zip(numbers, counts, strict=True)}).reduced_formula
 
 
 def first_state(structure: Structure | Molecule, label: str) -> State:

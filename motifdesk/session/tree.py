@@ -7,7 +7,7 @@ Pages of 64 nodes; a new tree shares all but the pages that changed with the one
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from motifdesk.session.shelf import Shelf, Slot
@@ -15,6 +15,7 @@ from motifdesk.session.state import State
 from motifdesk.session.step import Edit
 
 _PAGE = 64
+_TOGETHER = 256
 _WIDTH = 5  # numbers per node; -1 stands for none
 _PARENT, _FORWARD, _CHILD, _BEFORE, _SETTING = range(_WIDTH)  # the last child; the sibling before; see Nodes.setting
 # these move atoms or the cell of the structure there is; all others lead to another one
@@ -148,9 +149,11 @@ class Nodes(Mapping[int, Node]):
         """Edit and state of a node."""
         return self.shelf.content(self.slot(number), number, self.parent(number), lambda k: self.content(k)[1])
 
-    def text(self, number: int) -> bytes:
-        """The JSON of a node without its place in the tree."""
-        return self.shelf.text(self.slot(number))
+    def texts(self) -> Iterator[Iterable[tuple[int, bytes]]]:
+        """Every node with its JSON without its place in the tree, a few hundred at a time."""
+        for first in range(0, self._count, _TOGETHER):
+            numbers = range(first, min(first + _TOGETHER, self._count))
+            yield zip(numbers, self.shelf.texts([self.slot(k) for k in numbers]), strict=True)
 
     def _link(self, number: int, which: int) -> int | None:
         found = self._links[number // _PAGE][number % _PAGE * _WIDTH + which]

@@ -14,6 +14,8 @@ from motifdesk.structures.symmetry import dataset
 from .crystalnn import NeighbourSets
 
 _CHUNK = 300_000  # pairs of positions compared at once
+_MANY = 200  # sites of a kind among which a place is not looked for one by one
+_CLOSE = 0.5  # Angstrom
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,8 @@ def _sites_at(arrays: Any, kinds: np.ndarray, x: np.ndarray, kind: np.ndarray) -
         if len(same) == 1:
             sites[asked], images[asked] = same[0], np.rint(x[asked] - f[same[0]])
             continue
+        if len(same) > _MANY:
+            asked = asked[~_close_by(arrays, f, x, asked, same, sites, images)]
         rows = max(1, _CHUNK // len(same))
         for at in range(0, len(asked), rows):
             some = asked[at : at + rows]
@@ -112,3 +116,49 @@ def _sites_at(arrays: Any, kinds: np.ndarray, x: np.ndarray, kind: np.ndarray) -
             nearest = np.einsum("kmx,kmx->km", delta, delta).argmin(axis=1)
             sites[some], images[some] = same[nearest], whole[np.arange(len(some)), nearest]
     return sites, images
+
+
+def _close_by(
+    arrays: Any,
+    f: np.ndarray,
+    x: np.ndarray,
+    asked: np.ndarray,
+    same: np.ndarray,
+    sites: np.ndarray,
+    images: np.ndarray,
+) -> np.ndarray:
+    """Fill in the `sites` and `images` of those `asked` places that have one of the sites `same` within `_CLOSE`; which
+    they are. Only sites that near along one direction of the cell are looked at."""
+    heights = 1.0 / np.sqrt((np.linalg.inv(arrays.cell) ** 2).sum(axis=0))
+    axis = int(heights.argmax())
+    reach = _CLOSE / float(heights[axis])
+    there, place = f[same, axis] % 1.0, x[asked, axis] % 1.0
+    order = np.argsort(there, kind="stable")
+    round_ = np.concatenate([there[order] - 1.0, there[order], there[order] + 1.0])
+    first = np.searchsorted(round_, place - reach, side="left")
+    counts = np.searchsorted(round_, place + reach, side="right") - first
+    done = np.zeros(len(asked), dtype=bool)
+    rows = max(1, _CHUNK // max(int(counts.max(initial=1)), 1))
+    for at in range(0, len(asked), rows):
+        some = counts[at : at + rows]
+        if not some.any():
+            continue
+        begin = np.cumsum(some) - some
+        owner = np.repeat(np.arange(len(some)), some)
+        step = np.arange(len(owner)) - begin[owner]
+        site = same[order[(first[at + owner] + step) % len(same)]]
+        delta = x[asked[at + owner]] - f[site]
+        whole = np.rint(delta)
+        delta = (delta - whole) @ arrays.cell
+        squared = np.einsum("kx,kx->k", delta, delta)
+        held = np.flatnonzero(some)
+        best = np.minimum.reduceat(squared, begin[held])
+        # the first of those that are as near as any
+        row = np.flatnonzero(squared == np.repeat(best, some[held]))
+        _, one = np.unique(owner[row], return_index=True)
+        row = row[one]
+        near = best <= _CLOSE * _CLOSE
+        chosen = asked[at + held[near]]
+        sites[chosen], images[chosen] = site[row[near]], whole[row[near]]
+        done[at + held[near]] = True
+    return done

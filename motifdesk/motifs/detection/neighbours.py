@@ -169,13 +169,31 @@ class NeighbourList:
     def closer_than(self, radius: float) -> tuple[int, int, float] | None:
         """A pair of sites (a, b, Angstrom) nearer than `radius`, which must be far below the lattice vectors' lengths;
         None when there is none."""
-        for begin in range(0, len(self._reduced), 256):
-            delta = self._reduced[begin : begin + 256, None] - self._reduced[None]
+        f = self._reduced
+        found: tuple[int, int, float] | None = None
+        # along one direction only what is nearer than the radius can be a neighbour: take the one that sorts out most
+        ahead = [self._ahead(f[:, axis], radius / float(self._heights[axis])) for axis in range(3)]
+        order, counts = min(ahead, key=lambda one: int(one[1].sum()))
+        for begin in range(0, len(f), 1024):
+            some = counts[begin : begin + 1024]
+            first = np.repeat(np.arange(begin, begin + len(some)), some)
+            step = np.arange(len(first)) - np.repeat(np.cumsum(some) - some, some) + 1
+            a, b = order[first], order[(first + step) % len(f)]
+            delta = f[a] - f[b]
             delta = (delta - np.rint(delta)) @ self._short
-            squared = np.einsum("abx,abx->ab", delta, delta)
-            rows = np.arange(len(squared))
-            squared[rows, rows + begin] = np.inf
-            a, b = divmod(int(squared.argmin()), squared.shape[1])
-            if squared[a, b] < radius * radius:
-                return a + begin, b, float(np.sqrt(squared[a, b]))
-        return None
+            squared = np.einsum("kx,kx->k", delta, delta)
+            best = int(squared.argmin()) if len(squared) else -1
+            if best >= 0 and squared[best] < min(radius, np.inf if found is None else found[2]) ** 2:
+                low, high = sorted((int(a[best]), int(b[best])))
+                found = low, high, float(np.sqrt(squared[best]))
+        return found
+
+    @staticmethod
+    def _ahead(places: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
+        """The sites in order of a fractional coordinate, and how many of those that follow are within `reach` of
+        each, round the end."""
+        order = np.argsort(places, kind="stable")
+        there = places[order]
+        twice = np.concatenate([there, there + 1.0])
+        counts = np.searchsorted(twice, there + reach, side="right") - np.arange(len(there)) - 1
+        return order, np.minimum(counts, len(there) - 1)

@@ -63,7 +63,8 @@ class Solver:
         self._down = _compact(weighted.T.tocsr())  # sums weighted bond vectors to sites
         laplacian = (net.difference.T @ weighted).toarray()
         laplacian[np.diag_indices_from(laplacian)] += net.site_penalty
-        self._inverse = _solve(_factor(laplacian), np.eye(len(laplacian)))
+        # row by row in memory: a sparse matrix times it would copy it every time
+        self._inverse = np.ascontiguousarray(_solve(_factor(laplacian), np.eye(len(laplacian))))
         if self._strains:
             self._pull = (self._down @ net.strained.reshape(bonds, 18)).reshape(-1, 3, 6)
             self._pulled = np.tensordot(self._inverse, self._pull, axes=(1, 0))

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -141,10 +142,9 @@ class MotifGraph:
 
     def __repr__(self) -> str:
         kinds = Counter(f"{m.formula} {m.shape}" for m in self.motifs)
-        links = Counter(link.kind for link in self.links)
         told = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common(4))
         more = f", {len(kinds) - 4} more kinds" if len(kinds) > 4 else ""
-        shared = ", ".join(f"{n} {kind}" for kind, n in links.items()) or "none"
+        shared = ", ".join(f"{n} {kind}" for kind, n in Counter(x.kind for x in self.links).items()) or "none"
         return f"MotifGraph({self.formula}: {told}{more}; links: {shared})"
 
     def _repr_html_(self) -> str:
@@ -168,6 +168,11 @@ class MotifGraph:
     def levels(self) -> tuple[Level, ...]:
         """The hierarchy from the bottom: atoms, motifs, units, net, structure, each with count, sentence and items."""
         return self._levels
+
+    @cached_property
+    def placed(self) -> Any:
+        """``positions`` [N, 3] and ``cell`` of the structure, taken out once."""
+        return SimpleNamespace(**dict(zip(("positions", "cell"), _positions_and_cell(self.structure), strict=True)))
 
     @cached_property
     def _levels(self) -> tuple[Level, ...]:

@@ -71,7 +71,7 @@ def motif_shares(
     parts = []
     for index in orbit:
         member = graph.motifs[index]
-        places = member.positions(graph.structure)
+        places = member.positions(graph.placed)
         bonds = places[1:] - places[0]
         images = np.array([x.image for x in member.ligands])
         ligands = np.array([cell.places(x.site, image) for x, image in zip(member.ligands, images, strict=True)])

@@ -176,7 +176,7 @@ def _tensor_modes(
 
 def relative_positions(graph: MotifGraph, motif: Motif) -> np.ndarray:
     """float64 [k, 3]: the ligands of a motif relative to its centre, Angstrom."""
-    positions = motif.positions(graph.structure)
+    positions = motif.positions(graph.placed)
     return positions[1:] - positions[0]
 
 
