@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy
 import pytest
 
-from motifdesk.screening import Campaign, Plan, ScreeningError, Store
+from motifdesk.screening import Campaign, Generator, Plan, ScreeningError, Store
 from motifdesk.screening.executors import Local
+from motifdesk.structures import read
 
 HERE = Path(__file__).parent
 SUBSTITUTION = {"kind": "substitution", "name": "sub", "count": 40}
@@ -197,6 +198,29 @@ def test_workers_that_cannot_start_end_the_campaign_with_the_reason(tmp_path, mo
         ({"generate": [SUBSTITUTION], "campaign": {"workers": 1.5}}, "whole number"),
         ({"generate": [SUBSTITUTION], "screen": {}}, "no option 'screen'"),
         ({"generate": [{"kind": "modes", "structure": "none.cif"}]}, "none.cif"),
+        ({"generate": [{**SUBSTITUTION, "count": 10**30}]}, "1,000,000,000"),
+        ({"generate": [{**SUBSTITUTION, "structures": ["benzene.xyz"]}]}, "benzene.xyz.*molecule"),
+        ({"generate": [{"kind": "analogue", "band_gap": [4, 2]}]}, "lower first"),
+        ({"generate": [SUBSTITUTION], "campaign": {"store": "a\0b"}}, "store"),
+        ({"generate": [SUBSTITUTION], "energy": {"calculator": "chgnt"}}, "'chgnt' is unknown"),
+        ({"generate": [SUBSTITUTION], "energy": {"calculator": "nowhere_at_all:X"}}, "no module 'nowhere_at_all'"),
+        *(
+            ({"generate": [SUBSTITUTION], "checks": checks}, words)
+            for checks, words in (
+                ({"skip": [["a"]]}, "no checks"),
+                ({"density": {"packing": ["a", "b"]}}, "packing.*no range"),
+                ({"density": {"low": 20.0, "high": 1.0}}, "low to high.*no range"),
+                ({"symmetry": {"groups": [500]}}, "500 is no space group"),
+                ({"symmetry": {"groups": ["Fm-3m"]}}, "'Fm-3m' is no space group"),
+                ({"novelty": {"own": ["nowhere"]}}, "there is no 'nowhere'"),
+                ({"novelty": {"corpora": ["mp20"]}}, "no corpus 'mp20'"),
+                ({"wish_motif": {"formula": "IrO6", "sharing": "edges"}}, "orner, edge or face"),
+                ({"wish_motif": {"formula": "6 oxygens"}}, "is no motif"),
+                ({"wish_composition": {"contains": ["Xx"]}}, "no element 'Xx'"),
+                ({"wish_composition": {"formula": "Xx2"}}, "'Xx2' is no formula"),
+                ({"wish_properties": {"band_gap": [3, 1]}}, "lower first"),
+            )
+        ),
     ],
 )
 def test_a_bad_plan_is_refused_in_one_sentence(tmp_path, table, words):
@@ -248,3 +272,20 @@ def test_figures_of_a_relaxed_candidate_are_those_of_where_it_ended(tmp_path):
     assert c.status == "passed" and c.energy.converged
     assert c.figures["density"] == pytest.approx(9.0, abs=0.3)  # 5.3 g/cm^3 as proposed
     assert c.figures["after_relaxing"].startswith("density: 9")
+
+
+class Stumbling(Generator):
+    """Its second candidate raises what no generator should."""
+
+    def propose(self, index):
+        if index == 1:
+            raise AssertionError
+        return read("NaCl.cif"), {"kind": "stumbling"}
+
+
+def test_a_generator_of_ones_own_that_raises_costs_only_that_candidate(tmp_path):
+    plan = Plan.make({"generate": [{"kind": "substitution", "count": 3}], "campaign": {"map": False}}, tmp_path)
+    campaign = Campaign(plan, generators=[Stumbling("own", 0, 3, {})])
+    assert campaign.run().complete
+    assert [c.status for c in campaign.store] == ["passed", "error", "passed"]
+    assert campaign.store.get("own", 0, 1).reason == "generator: AssertionError: no message"

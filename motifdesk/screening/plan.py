@@ -22,9 +22,11 @@ relax = true
 from __future__ import annotations
 
 import os
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -111,11 +113,15 @@ class Plan:
         known["generate"] = Option([], "at least one generator: [[generate]]")
         given = complete(table, known, "plan")
         campaign = complete(given["campaign"], CAMPAIGN, "[campaign]")
+        if not str(campaign["store"]).isprintable():
+            raise ScreeningError(f"store = {campaign['store']!r}", where="[campaign]", remedy="the name of a file")
         energy = complete(given["energy"], ENERGY, "[energy]")
         if energy["relax"] and not energy["calculator"]:
             raise ScreeningError("relax without a calculator", where="[energy]", remedy='calculator = "chgnet"')
         if energy["optimiser"] not in ("bfgs", "fire"):
             raise ScreeningError(f"optimiser = {energy['optimiser']!r}", where="[energy]", remedy='"bfgs" or "fire"')
+        if energy["calculator"]:
+            _there(energy["calculator"], folder, bool(campaign["scheduler"]))
         stability = complete(given["stability"], STABILITY, "[stability]")
         checked(stability, energy)
         tables = []
@@ -167,6 +173,24 @@ class Plan:
                     f"{type(error).__name__}: {one_line(error)}", where=f"[[generate]] {k + 1}"
                 ) from error
         return made
+
+
+def _there(calculator: str, folder: Path, elsewhere: bool) -> None:
+    """ScreeningError where a calculator's name cannot be one; a module's code does not run for it. Modules may stand
+    beside the plan; on a cluster (`elsewhere`) they need not be here."""
+    module, colon, name = calculator.partition(":")
+    remedy = '"chgnet", "distilled" or "module:Class" of an ASE calculator'
+    if calculator in ("chgnet", "distilled"):
+        return
+    if not colon or not module or not name:
+        raise ScreeningError(f"calculator = {calculator!r} is unknown", where="[energy]", remedy=remedy)
+    top = module.split(".")[0]
+    try:
+        found = elsewhere or top in sys.modules or find_spec(top) is not None
+    except (ImportError, ValueError):
+        found = False
+    if not found and not (folder / f"{top}.py").is_file() and not (folder / top).is_dir():
+        raise ScreeningError(f"calculator: there is no module {module!r}", where="[energy]", remedy=remedy)
 
 
 def _with_paths(table: Mapping[str, Any], folder: Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from ..errors import ScreeningError
 from ..options import Option, complete
 from . import chemistry, geometry, wishes
 from .novelty import NOVELTY, novelty
+from .validating import validate
 
 
 class Look:
@@ -90,7 +91,7 @@ class Checks:
         given = dict(table or {})
         general = {k: v for k, v in given.items() if k in _GENERAL or k not in CHECKS}
         options = complete(general, {**_GENERAL, **{k: Option({}, "options of the check") for k in CHECKS}}, "[checks]")
-        wrong = [s for s in options["skip"] if s not in CHECKS]
+        wrong = [s for s in options["skip"] if not isinstance(s, str) or s not in CHECKS]
         if wrong:
             raise ScreeningError(f"no checks {wrong}", where="[checks] skip", remedy=f"known: {', '.join(CHECKS)}")
         self._all, self._tolerance = options["all"], options["tolerance"]
@@ -101,7 +102,9 @@ class Checks:
                 raise ScreeningError(f"{name} = {own!r} is no table", where="[checks]", remedy=f"[checks.{name}]")
             if name in options["skip"] or (name in _ASKED and name not in given):
                 continue
-            self._chosen.append((name, check, complete(own, known, f"[checks.{name}]")))
+            chosen = complete(own, known, f"[checks.{name}]")
+            validate(name, chosen)
+            self._chosen.append((name, check, chosen))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -119,7 +122,7 @@ class Checks:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
                     verdict = check(look, options)
-            except (MotifDeskError, ValueError, ArithmeticError, LookupError, RuntimeError) as error:
+            except (MotifDeskError, ValueError, TypeError, ArithmeticError, LookupError, RuntimeError) as error:
                 # a check that fails on one structure has not judged it, and must not stop the others
                 verdict = Verdict(name, None, f"could not judge: {one_line(error, 160)}")
             verdicts.append(verdict)

@@ -22,6 +22,7 @@ from motifdesk.structures.corpora import corpus, development_split
 from motifdesk.structures.errors import MotifDeskError
 
 from ..checks.chemistry import charge_neutral
+from ..checks.validating import as_range
 from ..energies.hull import comparable
 from ..errors import ScreeningError
 from ..options import Option
@@ -63,8 +64,8 @@ class AnalogueGenerator(Generator):
     def prepare(self) -> None:
         o, where = self.options, f"generator {self.name}"
         for name in PROPERTIES:
-            if o[name] and (len(o[name]) != 2 or not all(isinstance(v, int | float) for v in o[name])):
-                raise ScreeningError(f"{name} = {o[name]!r}", where=where, remedy="two numbers, [low, high]")
+            if o[name]:
+                as_range(o[name], name, where)
         symbols = element_symbols()
         unknown = [s for s in o["chemical_system"] if s not in symbols[1:N]]
         if unknown:

@@ -31,6 +31,10 @@ KINDS = {
 }
 
 
+MOST = 1_000_000_000
+"""Candidates of one generator."""
+
+
 class Generator(ABC):
     """A stream of candidates in which each is made from (options, seed, index) alone.
 
@@ -81,6 +85,9 @@ class Generator(ABC):
             made = Candidate(self.name, self.seed, index, recipe, right_handed(to_arrays(structure)))
         except MotifDeskError as error:
             made = Candidate(self.name, self.seed, index, {}, error=one_line(error))
+        except Exception as error:  # a class of the user's own may raise anything: it costs this candidate alone
+            why = one_line(error, 200) if str(error) else "no message"
+            made = Candidate(self.name, self.seed, index, {}, error=f"generator: {type(error).__name__}: {why}")
         return made.with_(seconds=time.perf_counter() - began)
 
     def __repr__(self) -> str:
@@ -107,8 +114,8 @@ def make_generator(table: Mapping[str, Any], seed: int = 0) -> Generator:
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise ScreeningError(f"seed = {seed!r}", where=where, remedy="a whole number from 0")
     count = given.pop("count", None)
-    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
-        raise ScreeningError(f"count = {count!r}", where=where, remedy="a whole number from 1")
+    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MOST):
+        raise ScreeningError(f"count = {count!r}", where=where, remedy=f"a whole number, 1 to {MOST:,}")
     made = named(KINDS.get(kind, kind), f"kind of {where}", f"one of {', '.join(KINDS)}, or module:Class")
     if not (isinstance(made, type) and issubclass(made, Generator)):
         raise ScreeningError(f"{kind} is no generator", where=where, remedy="name a subclass of Generator")

@@ -47,6 +47,9 @@ class SubstitutionGenerator(Generator):
             from motifdesk.structures import read
 
             self._pool = [(str(f), to_arrays(read(f))) for f in self.options["structures"]]
+            molecules = [f for f, a in self._pool if not a.is_crystal]
+            if molecules:
+                raise ScreeningError("it holds a molecule", where=f"{where}: {molecules[0]}", remedy="name crystals")
             return
         for name in self.options["corpora"]:
             try:
