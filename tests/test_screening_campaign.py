@@ -201,6 +201,8 @@ def test_workers_that_cannot_start_end_the_campaign_with_the_reason(tmp_path, mo
         ({"generate": [{**SUBSTITUTION, "count": 10**30}]}, "1,000,000,000"),
         ({"generate": [{**SUBSTITUTION, "structures": ["benzene.xyz"]}]}, "benzene.xyz.*molecule"),
         ({"generate": [{"kind": "analogue", "band_gap": [4, 2]}]}, "lower first"),
+        ({"generate": [{"kind": "random", "formulas": ["Q9"], "count": 1}]}, "'Q9' is no formula"),
+        ({"generate": [{"kind": "density", "formula": "Zz", "count": 1}]}, "'Zz' is no formula"),
         ({"generate": [SUBSTITUTION], "campaign": {"store": "a\0b"}}, "store"),
         ({"generate": [SUBSTITUTION], "energy": {"calculator": "chgnt"}}, "'chgnt' is unknown"),
         ({"generate": [SUBSTITUTION], "energy": {"calculator": "nowhere_at_all:X"}}, "no module 'nowhere_at_all'"),

@@ -20,6 +20,7 @@ from motifdesk.structures.arrays import element_symbols
 from motifdesk.structures.errors import MotifDeskError
 
 from ..checks.chemistry import charge_neutral
+from ..checks.validating import as_formula, as_range
 from ..checks.wishes import the_codec
 from ..errors import ScreeningError
 from ..options import Option
@@ -59,8 +60,10 @@ class DensityGenerator(Generator):
         if o["formula"] and o["chemical_system"]:
             raise ScreeningError("formula and chemical_system together", where=where, remedy="give one of them")
         for name in PROPERTIES:
-            if o[name] and (len(o[name]) != 2 or not all(isinstance(v, int | float) for v in o[name])):
-                raise ScreeningError(f"{name} = {o[name]!r}", where=where, remedy="two numbers, [low, high]")
+            if o[name]:
+                as_range(o[name], name, where)
+        if o["formula"]:
+            as_formula(o["formula"], where)
         symbols = element_symbols()
         unknown = [s for s in o["chemical_system"] if s not in symbols[1:95]]
         if unknown:

@@ -9,6 +9,7 @@ import numpy as np
 
 from motifdesk.structures.arrays import element_symbols
 
+from ..checks.validating import as_formula
 from ..errors import ScreeningError
 from ..options import Option
 from .base import Generator
@@ -36,10 +37,8 @@ class RandomGenerator(Generator):
 
         self._compositions: list[dict[str, int]] = []
         for formula in self.options["formulas"]:
-            try:
-                parsed = Composition(str(formula)).get_el_amt_dict()
-            except (ValueError, KeyError) as error:
-                raise ScreeningError(f"{formula!r} is no formula", where=f"generator {self.name}") from error
+            as_formula(formula, f"generator {self.name}")
+            parsed = Composition(str(formula)).get_el_amt_dict()
             self._compositions.append({k: int(v) for k, v in parsed.items()})
         if self._compositions:
             return
