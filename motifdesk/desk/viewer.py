@@ -178,7 +178,8 @@ def members(graph: Any, motif: int, scope: str) -> list[int]:
 
 
 def describe(motif: Any, graph: Any) -> str:
-    """ "IrO6 octahedron, Ir8": formula, shape and the site of the centre."""
+    """ "IrO6 octahedron, Ir8", "CH group, C0": what it is called and the site of its centre."""
     site = graph.structure[motif.centre]
-    shape = motif.shape if motif.shape and motif.shape != "unknown" else f"{len(motif.ligands)} neighbours"
-    return f"{motif.formula} {shape}, {site.specie.symbol}{motif.centre}"
+    where = f"{site.specie.symbol}{motif.centre}"
+    called = motif.name.removesuffix(f" ({where})")
+    return f"{called}, {where}"

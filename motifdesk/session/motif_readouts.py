@@ -177,7 +177,7 @@ def picked_valence(sheet: Sheet, state: State, motif: Motif, lengths: np.ndarray
     from motifdesk.motifs.figures.valence import bond_valence
 
     graph = state.graph
-    if graph is None or not any(graph.oxidation):
+    if graph is None or graph.kind == "molecule" or not any(graph.oxidation):
         return
     centre = motif.centre
     key = "sites that are ligands"
@@ -204,7 +204,7 @@ def valence_rows(sheet: Sheet, state: State) -> None:
     from motifdesk.motifs import bond_valence_sums
 
     graph = state.graph
-    if graph is None:
+    if graph is None or graph.kind == "molecule":  # covalent bonds are no measure of guessed oxidation states
         return
     sums = bond_valence_sums(state.arrays, graph)
     if not sums:

@@ -37,7 +37,7 @@ def molecule_motifs(structure: Any, arrays: Any) -> MotifGraph:
     else:
         held = [[x for x in near if symbols[x.site] == "H"] for near in sets]
     motifs, orbits = assemble(arrays, symbols, centres, tuple(map(tuple, held)), list(range(len(symbols))))
-    motifs = tuple(named(m, symbols) for m in motifs)
+    motifs = tuple(named(m, symbols, bool(sets[m.centre])) for m in motifs)
     frozen = tuple(tuple(x) for x in sets)
     links = bond_links(motifs, frozen)
     notes = () if len(pairs) else ("no two atoms are bonded: every atom stands alone",)
@@ -45,8 +45,13 @@ def molecule_motifs(structure: Any, arrays: Any) -> MotifGraph:
     return MotifGraph(structure, motifs, links, orbits, found, frozen, (0.0,) * len(symbols), "molecule", 0.0, notes)
 
 
-def named(motif: Motif, symbols: Sequence[str]) -> Motif:
-    """Heavy atoms with hydrogens as groups: "CH3 group (C0)" says more than the figure of three hydrogens."""
+def named(motif: Motif, symbols: Sequence[str], bonded: bool) -> Motif:
+    """Heavy atoms with hydrogens as groups: "CH3 group (C0)" says more than the figure of three hydrogens.
+
+    bonded: to whatever atom; the carbon of urea has no hydrogen, and is an atom of its molecule, not an isolated one.
+    """
+    if not motif.ligands and bonded:
+        return replace(motif, name=f"{motif.formula} atom ({symbols[motif.centre]}{motif.centre})")
     if not motif.ligands or any(symbols[x.site] not in ("H", "D", "T") for x in motif.ligands):
         return motif
     if symbols[motif.centre] in ("H", "D", "T"):

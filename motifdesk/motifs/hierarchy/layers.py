@@ -167,7 +167,7 @@ def _molecular(
     centres = heavy or list(range(len(symbols)))
     held = tuple(tuple(x for x in near if symbols[x.site] == "H") for near in sets) if heavy else sets
     motifs, orbits = assemble(arrays, symbols, centres, held, list(source))
-    motifs = tuple(named(m, symbols) for m in motifs)
+    motifs = tuple(named(m, symbols, bool(sets[m.centre])) for m in motifs)
     links = bond_links(motifs, sets)
     note = "made of molecules: bonds are nearer than the covalent radii + 0.4 A; `neighbours` are CrystalNN's"
     notes = (*(n for n in graph.notes if "no neighbour in reach" not in n), note)
