@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from pymatgen.core import Lattice, Structure
+from pymatgen.io.cif import CifWriter
 
 import motifdesk as md
 from motifdesk.session.opening import MOST_BYTES, pasted_name, plain_name, read_bytes
@@ -47,6 +49,22 @@ def test_a_saved_session_reads_as_the_design_it_was_left_at(session, tmp_path):
     ):
         with pytest.raises(SessionError, match=f"x.json.*{words}"):
             read_bytes("x.json", broken)
+
+
+def test_a_file_with_shared_sites_opens_and_says_what_was_decided():
+    mixed = Structure.from_spacegroup(
+        "Pm-3m", Lattice.cubic(3.9), [{"Sr": 0.7, "Ba": 0.3}, "Ti", "O"], [[0, 0, 0], [0.5] * 3, [0.5, 0.5, 0]]
+    )
+    opened = read_bytes("mixed.cif", str(CifWriter(mixed)).encode())
+    assert opened.structure.composition.reduced_formula == "SrTiO3"
+    (note,) = opened.notes
+    assert note.startswith("mixed.cif: 1 partly occupied site ") and "Ba0.3 Sr0.7" in note
+
+
+def test_a_magnetic_cif_opens():
+    spins = Structure(Lattice.cubic(4.4), ["Mn", "O"], [[0, 0, 0], [0.5] * 3], site_properties={"magmom": [5.0, 0.0]})
+    opened = read_bytes("MnO.mcif", str(CifWriter(spins, write_magmoms=True)).encode())
+    assert opened.structure.composition.reduced_formula == "MnO" and opened.notes == ()
 
 
 def test_a_step_named_after_its_file_replays(session, tmp_path):

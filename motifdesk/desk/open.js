@@ -3,7 +3,6 @@
 
 const OPEN_PIECE = 1 << 20; // well below what a server takes in one message
 const OPEN_MOST = 32e6;
-const OPEN_KINDS = ".cif,.vasp,.poscar,.contcar,.xyz,.extxyz,.json,.gz";
 let openings = 0;
 
 // The desk that a node of the page belongs to: its frame and its link.
@@ -33,7 +32,7 @@ async function openFile(link, file, about = {}) {
 
 function openButton(el, link, signal) {
   el.mdLink = link;
-  const picker = element("input", { type: "file", accept: OPEN_KINDS, class: "md-hidden", tabindex: "-1", "aria-label": "Structure file or saved session" });
+  const picker = element("input", { type: "file", class: "md-hidden", tabindex: "-1", "aria-label": "Structure file or saved session" });
   picker.addEventListener("change", () => {
     if (picker.files.length) openFile(link, picker.files[0]);
     picker.value = ""; // the same file may be chosen again

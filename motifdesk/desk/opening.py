@@ -94,7 +94,8 @@ class Opening(Part):
             self._say("", busy=False)
             self._report(error if isinstance(error, MotifDeskError) else f"{name}: {type(error).__name__}: {error}")
         else:
-            self._say(f"{plain_name(name)} is open: {state.formula}, {len(state.arrays.numbers)} atoms", busy=False)
+            count = len(state.arrays.numbers)
+            self._say(f"{plain_name(name)} is open: {state.formula}, {count} atom{'s' * (count != 1)}", busy=False)
 
     def _open(self, name: str, data: bytes) -> State:
         opened = read_bytes(name, data)

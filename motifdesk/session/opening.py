@@ -105,7 +105,8 @@ def _structure(path: Path, name: str) -> Opened:
 
     with warnings.catch_warnings():  # said on the desk instead
         warnings.simplefilter("ignore", MotifDeskWarning)
-        structure = read(path)
+        # a page has no disorder=: what a file leaves open is decided as usual, and said
+        structure = read(path, disorder="majority")
     about = structure.properties.get("motifdesk", {})
     notes = [str(n).removeprefix("incomplete: ") for n in about.get("notes", []) if str(n).startswith("incomplete: ")]
     if about.get("simplified"):

@@ -163,9 +163,11 @@ def majority(structure: Structure, where: object, stacklevel: int = 3) -> Struct
     ordered.remove_sites([k for k in range(len(structure)) if k not in kept])
     for new, old in enumerate(sorted(kept)):
         ordered.replace(new, kept[old], properties=structure[old].properties, label=structure[old].label)
+    dropped = len(structure) - len(ordered)
+    many = "1 partly occupied site" if partial == 1 else f"{partial} partly occupied sites"
+    lost = f", {dropped} site{'s' * (dropped != 1)} dropped" if dropped else ""
     said = (
-        f"{partial} partly occupied sites simplified to their most frequent occupant, "
-        f"{len(structure) - len(ordered)} sites dropped: {before.formula} became {ordered.composition.formula}"
+        f"{many} simplified to the most frequent occupant{lost}: {before.formula} became {ordered.composition.formula}"
     )
     note(ordered, simplified=said)
     warnings.warn(f"{one_line(where)}: {said}", MotifDeskWarning, stacklevel=stacklevel)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _SUFFIXES = {
     ".cif": "cif",
+    ".mcif": "cif",
     ".vasp": "poscar",
     ".poscar": "poscar",
     ".contcar": "poscar",
@@ -35,7 +36,7 @@ _SUFFIXES = {
     ".extxyz": "xyz",
     ".json": "json",
 }
-KNOWN = ".cif, .vasp (or a name with POSCAR or CONTCAR), .xyz, .extxyz, .json"
+KNOWN = ".cif, .mcif, .vasp (or a name with POSCAR or CONTCAR), .xyz, .extxyz, .json"
 
 
 def format_of(name: str) -> str | None:
