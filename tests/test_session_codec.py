@@ -116,6 +116,8 @@ def test_the_bundled_map_can_be_dragged_over_and_replayed_by_another_session(bun
     assert state.latent.xy == pytest.approx(session.atlas.project(again)[0], abs=1e-3)
     read_out = session.readouts("idle")
     assert "predicted_formation_energy_per_atom" in read_out and "nearest_0" in read_out
+    assert " ± " in read_out["predicted_formation_energy_per_atom"].value
+    assert " ± " in session.readouts("release")["predicted_band_gap"].value  # calibrated by now
     replay = Session.load(session.save(tmp_path / "s.json")).replay()
     assert replay.exact, replay
 

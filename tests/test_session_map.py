@@ -4,7 +4,7 @@ The stand-in's code is (size of the cell, x of the first atom); its map is that 
 tried in test_session_codec.py.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -12,6 +12,8 @@ from pymatgen.core import Lattice, Structure
 
 from motifdesk.codec.codes import ROOT_WIDTH, Codes
 from motifdesk.session import Session
+from motifdesk.session.motif_readouts import Sheet
+from motifdesk.session.predicted_readouts import predicted_rows
 from motifdesk.structures.arrays import AtomArrays, to_arrays
 from motifdesk.structures.errors import MotifDeskError, SessionError
 
@@ -279,6 +281,24 @@ def test_a_target_that_is_none_is_one_clear_error(session, target):
         session.decode_at(target)
     assert isinstance(caught.value, MotifDeskError) and "\n" not in str(caught.value)
     assert len(session.history) == 1
+
+
+def test_what_no_head_was_trained_on_is_not_predicted_and_no_gap_is_negative(session):
+    def shown(structure, **values):
+        arrays = to_arrays(structure)
+        latent = replace(session.state.latent, predictions=values, stale=False)
+        state = replace(session.state, arrays=arrays, latent=latent)
+        sheet = Sheet()
+        predicted_rows(sheet, state, session.services)
+        return {row.key.removeprefix("predicted_"): row.number for row in sheet.rows}
+
+    xenon = Structure(Lattice.cubic(6.2), ["Xe"], [[0, 0, 0]])
+    assert shown(xenon, formation_energy_per_atom=8.2, band_gap=-1.0) == {}
+    salt = Structure(Lattice.cubic(3.0), ["Cs", "Cl"], [[0, 0, 0], [0.5] * 3])
+    assert shown(salt, formation_energy_per_atom=-1.5, band_gap=-1.0, heat_all=1.0) == {
+        "formation_energy_per_atom": -1.5,
+        "band_gap": 0.0,
+    }
 
 
 def test_predictions_and_where_it_landed_are_read_out(session):

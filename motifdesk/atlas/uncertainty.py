@@ -99,6 +99,11 @@ class Calibration:
         return float(self.scores[enough[0]]) if len(enough) else float("inf")
 
 
+def is_calibrated(codec: Codec) -> bool:
+    """Whether the seconds of calibrating are spent already for these weights."""
+    return codec in _KNOWN
+
+
 def predict_with_intervals(
     codec: Codec, codes: Codes, coverage: float = 0.9, *, atlas: Atlas | None = None
 ) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:

@@ -10,7 +10,11 @@ import numpy as np
 from motifdesk.structures.arrays import AtomArrays, element_symbols
 
 TOO_SHORT = 0.6
-"""Contacts below this fraction of the sum of covalent radii are called too short: shorter than any known bond."""
+"""Contacts below this fraction of the sum of covalent radii are called too short: shorter than any known bond (that of
+Cr2 has 0.66)."""
+TOO_SHORT_NON_METALS = 0.7
+"""The same between two non-metals, whose shortest bond for its radii is that of N2, 0.77."""
+_NON_METALS = (1, 2, 5, 6, 7, 8, 9, 10, 15, 16, 17, 18, 34, 35, 36, 53, 54)
 _MOST_IMAGES = 100_000
 
 
@@ -31,12 +35,14 @@ def covalent_radii() -> np.ndarray:
 
 @dataclass(frozen=True)
 class Contact:
-    """The shortest contact: sites, length in Angstrom, and the length as a fraction of the sum of covalent radii."""
+    """The shortest contact: sites, length in Angstrom, and the length as a fraction of the sum of covalent radii;
+    limit: the fraction below which it is too short."""
 
     a: int
     b: int
     length: float
     fraction: float
+    limit: float
     names: tuple[str, str]
 
     @property
@@ -65,15 +71,17 @@ def contacts(arrays: AtomArrays, reach: float = 3.2) -> Contacts:
     radii = covalent_radii()[arrays.numbers]
     fraction = length / (radii[first] + radii[second])
     symbols = element_symbols()
-    close = np.stack([np.minimum(first, second), np.maximum(first, second)])[:, fraction < TOO_SHORT]
+    light = np.isin(arrays.numbers, _NON_METALS)
+    limit = np.where(light[first] & light[second], TOO_SHORT_NON_METALS, TOO_SHORT)
+    close = np.stack([np.minimum(first, second), np.maximum(first, second)])[:, fraction < limit]
     short = len(np.unique(close, axis=1).T)
 
     def contact(k: int) -> Contact:
         a, b = sorted((int(first[k]), int(second[k])))
         names = (symbols[arrays.numbers[a]], symbols[arrays.numbers[b]])
-        return Contact(a, b, float(length[k]), float(fraction[k]), names)
+        return Contact(a, b, float(length[k]), float(fraction[k]), float(limit[k]), names)
 
-    return Contacts(contact(int(length.argmin())), contact(int(fraction.argmin())), short)
+    return Contacts(contact(int(length.argmin())), contact(int((fraction / limit).argmin())), short)
 
 
 def pairs(arrays: AtomArrays, reach: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -11,13 +11,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
-from motifdesk.session.contacts import TOO_SHORT, contacts
+from motifdesk.session.contacts import contacts
 from motifdesk.session.live_energy import live_rows, load_live
 from motifdesk.session.manifold_readouts import manifold_rows
 from motifdesk.session.motif_readouts import Row, Sheet, motif_rows, shape_rows, valence_rows
 from motifdesk.session.network_readouts import cost_rows, flag_rows, neighbour_rows
+from motifdesk.session.predicted_readouts import predicted_rows
 from motifdesk.session.services import Services
 from motifdesk.session.state import State
 from motifdesk.structures.errors import MotifDeskError, SessionError
@@ -25,23 +24,6 @@ from motifdesk.structures.errors import MotifDeskError, SessionError
 TIERS = ("move", "release", "idle")
 TOLERANCES = (0.01, 0.1)
 """Angstrom: a strict and a forgiving search; a small tilt shows as the difference of the two."""
-PREDICTED = {
-    "formation_energy_per_atom": ("Predicted formation energy", "eV/atom"),
-    "band_gap": ("Predicted band gap", "eV"),
-    "energy_above_hull": ("Predicted energy above the hull", "eV/atom"),
-    "heat_all": ("Predicted heat of formation (perovskites)", "eV/atom"),
-    "energy_per_atom": ("Predicted energy (carbon)", "eV/atom"),
-}
-
-
-def _predictable(name: str, state: State) -> bool:
-    """Whether a head was trained on anything like this: two of them know one family only."""
-    counts = sorted(np.unique(state.arrays.numbers, return_counts=True)[1].tolist())
-    if name == "energy_per_atom":
-        return bool((state.arrays.numbers == 6).all())
-    if name == "heat_all":
-        return len(counts) == 3 and counts[0] == counts[1] and counts[2] == 3 * counts[0]
-    return True
 
 
 @dataclass(frozen=True)
@@ -101,6 +83,8 @@ def readouts(
     steps: list[Callable[[Sheet, State, Services], None]] = [_move]
     if tier != "move":
         steps.append(lambda sheet, state, services: _release(sheet, state, parent))
+        steps.append(lambda sheet, state, services: predicted_rows(sheet, state, services, wait=tier == "idle"))
+        steps.append(lambda sheet, state, services: _landed(sheet, state))
     if tier == "idle":
         steps += [lambda sheet, state, services: manifold_rows(sheet, state, services, wait=True), _idle]
     else:
@@ -115,7 +99,8 @@ def readouts(
 
 
 def _move(sheet: Sheet, state: State, services: Services) -> None:
-    sheet.text("formula", "Formula", f"{state.formula} ({len(state.arrays)} atoms)", "move")
+    count = len(state.arrays)
+    sheet.text("formula", "Formula", f"{state.formula} ({count} atom{'s' * (count != 1)})", "move")
     if state.arrays.is_crystal:
         sheet.number("volume", "Volume per atom", state.arrays.volume / len(state.arrays), 2, "Å³", "move")
     found = contacts(state.arrays)
@@ -127,7 +112,7 @@ def _move(sheet: Sheet, state: State, services: Services) -> None:
             more = f" and {found.too_short - 1} more" if found.too_short > 1 else ""
             sheet.object(
                 f"{found.tightest.name} {found.tightest.length:.2f} Å is {found.tightest.fraction:.2f} of the "
-                f"bond radii (below {TOO_SHORT}){more}"
+                f"bond radii (below {found.tightest.limit:g}){more}"
             )
     live_rows(sheet, state)
     motif_rows(sheet, state)
@@ -158,13 +143,11 @@ def _release(sheet: Sheet, state: State, parent: State | None) -> None:
     shape_rows(sheet, state)
     neighbour_rows(sheet, state, parent)
     valence_rows(sheet, state)
+
+
+def _landed(sheet: Sheet, state: State) -> None:
     latent = state.latent
     if not latent.stale:
-        for name, value in latent.predictions.items():
-            if not _predictable(name, state):
-                continue
-            label, unit = PREDICTED.get(name, (name.replace("_", " ").capitalize(), ""))
-            sheet.number(f"predicted_{name}", label, value, 3, unit, "release")
         if latent.xy is not None:
             sheet.text("landed", "On the map at", f"({latent.xy[0]:.2f}, {latent.xy[1]:.2f})", "release")
             if latent.target_xy is not None:
