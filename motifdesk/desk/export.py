@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from motifdesk.desk.stagetools import PICTURES
 from motifdesk.structures.errors import MotifDeskError, SessionError
+from motifdesk.structures.formats import format_of
 
 if TYPE_CHECKING:
     from motifdesk.session import Session
@@ -30,7 +31,7 @@ def formats(session: Session) -> list[list[str]]:
 def describe_export(session: Session, text: str = "", level: str = "") -> dict[str, Any]:
     """The export panel with the outcome of the last attempt."""
     choices = formats(session)
-    stem = re.sub(r"[^A-Za-z0-9._+-]+", "-", session.name).strip("-.") or "design"
+    stem = re.sub(r"[^A-Za-z0-9._+-]+", "-", _called(session)).strip("-.") or "design"
     return {
         "formats": choices,
         "format": choices[0][0],
@@ -38,6 +39,17 @@ def describe_export(session: Session, text: str = "", level: str = "") -> dict[s
         "text": text,
         "level": level,
     }
+
+
+def _called(session: Session) -> str:
+    """What the design is called: after the file opened last, or its formula where what is on the desk has no name."""
+    for node in reversed(list(session.history.path())):
+        if node.edit.kind in ("set_structure", "build"):
+            name = str(node.edit.parameters.get("name", ""))
+            while format_of(name) and PurePath(name).suffix:
+                name = PurePath(name).stem
+            return name or node.state.formula
+    return session.name
 
 
 def write_file(session: Session, name: str, format: str, overwrite: bool) -> Path:

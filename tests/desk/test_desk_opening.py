@@ -10,6 +10,7 @@ import pytest
 from ipywidgets.widgets.widget import _instances
 from pymatgen.core import Lattice, Structure
 
+import motifdesk as md
 from motifdesk.desk import Desk
 from motifdesk.structures.errors import MotifDeskError
 
@@ -141,3 +142,17 @@ def test_a_bad_replacement_leaves_the_desk_as_it_was(opened, rutile, tmp_path):
     with pytest.raises(MotifDeskError):
         page.session.set_structure(tmp_path / "missing.cif")
     assert page.out.positions == shown and page.out.scene["id"] == scene and page.edits() == ["open"]
+
+
+def test_an_export_is_named_after_what_was_opened_last():
+    from motifdesk.desk.export import describe_export
+
+    session = md.Session("SrTiO3.cif", codec=None, atlas=None)
+    assert describe_export(session)["name"] == "SrTiO3-design.cif"
+    session.set_structure("Si.cif", name="my silicon.cif.gz")
+    session.strain(volume=1.02)
+    assert describe_export(session)["name"] == "my-silicon-design.cif"
+    session.set_structure("NaCl.cif")
+    assert describe_export(session)["name"] == "NaCl-design.cif"
+    session.undo()
+    assert describe_export(session)["name"] == "my-silicon-design.cif"
