@@ -268,7 +268,7 @@ def test_symmetry_and_pattern_of_the_handles_are_part_of_the_step(story):
     assert any("[+" in key and "-" in key and abs(value) > 0.05 for key, value in edit["amplitudes"].items())
     assert_stage_shows_session(story, "an alternating step")
     assert "symmetry kept" in story.page.locator(".md-step[aria-current]").get_attribute("title")
-    browser.poll(lambda: "Strain of" in story.page.locator(".md-numbers").inner_text(), "who pays for it", 30)
+    browser.poll(lambda: "Out of shape" in story.page.locator(".md-numbers").inner_text(), "who pays for it", 30)
     choose(story, "Symmetry while a handle is moved", "free")
     browser.poll(lambda: story.value("desk.session.state.selection.symmetry") == "free", "the choice", 20)
     story.python("desk.session.goto(0)\ndesk.session.select(0, scope='motif', pattern='uniform', symmetry='free')")

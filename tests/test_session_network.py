@@ -32,7 +32,7 @@ def test_strained_motifs_are_named_with_their_cost_in_mode_language(iridate):
     assert found and [c.size for c in found] == sorted((c.size for c in found), reverse=True)
     rows = iridate.readouts("release")
     dearest = iridate.state.graph.motifs[found[0].motif]
-    assert rows["cost_0"].label == f"Strain of Li{dearest.centre}"
+    assert rows["cost_0"].label == f"Out of shape: Li{dearest.centre}"
     assert rows["cost_0"].value.startswith(f"{found[0].size:.3f} Å") and found[0].parts[0][0] in rows["cost_0"].value
     assert "cost_0" not in iridate.readouts("move")
 

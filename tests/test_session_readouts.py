@@ -177,3 +177,34 @@ def test_bond_valence_is_read_out_and_an_overbonded_site_is_named():
 
 def test_a_molecule_has_its_full_formula():
     assert Session("benzene.xyz", codec=None, atlas=None).readouts()["formula"].value.startswith("C6H6 ")
+
+
+def test_two_non_metals_nearer_than_any_bond_of_theirs_are_objected_to():
+    ice = Structure(Lattice.cubic(6.0), ["O", "O"], [[0.5] * 3, [0.5, 0.5, 0.65]])  # 0.90 A
+    found = contacts(to_arrays(ice))
+    assert found.too_short == 1 and found.tightest.limit == 0.7
+    assert not Session(ice, codec=None, atlas=None).readouts().verdict.sane
+    nitrogen = Molecule(["N", "N"], [[0, 0, 0], [0, 0, 1.098]])
+    chromium = Molecule(["Cr", "Cr"], [[0, 0, 0], [0, 0, 1.68]])  # the dimer, 0.60 of its radii
+    assert contacts(to_arrays(nitrogen)).too_short == contacts(to_arrays(chromium)).too_short == 0
+
+
+def test_a_crystal_of_molecules_is_not_judged_by_bond_valences():
+    urea = Structure.from_spacegroup(
+        "P-42_1m",
+        Lattice.tetragonal(5.565, 4.684),
+        ["C", "O", "N", "H", "H"],
+        [
+            [0, 0.5, 0.3260],
+            [0, 0.5, 0.5953],
+            [0.1459, 0.6459, 0.1766],
+            [0.2575, 0.7575, 0.2827],
+            [0.1441, 0.6441, -0.0380],
+        ],
+    )
+    session = Session(urea, codec=None, atlas=None)
+    carbon = next(m for m in session.state.graph.motifs if m.formula == "C")
+    assert carbon.name.startswith("C atom (C")
+    session.select(carbon)
+    read_out = session.readouts()
+    assert read_out.verdict.sane and "instability" not in read_out and "valence" not in read_out

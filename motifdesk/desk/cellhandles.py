@@ -24,7 +24,8 @@ def cell_sliders(state: State, session: Session) -> list[dict[str, Any]]:
         {
             "op": "strain",
             "key": VOLUME,
-            "label": "Volume",
+            "label": "Volume %",
+            "spoken": "Volume",
             "hint": "Volume of the cell in percent of the structure as opened; fractions kept",
             "value": percent,
             "min": low,
@@ -43,7 +44,7 @@ def cell_sliders(state: State, session: Session) -> list[dict[str, Any]]:
             {
                 "op": "strain",
                 "key": key,
-                "label": f"ε {'xyz'[i]}{'xyz'[j]}",
+                "label": f"ε {'xyz'[i]}{'xyz'[j]} %",
                 "spoken": kind,
                 "hint": f"{kind}, percent, Cartesian axes, against the structure as opened; fractions kept",
                 "value": value,

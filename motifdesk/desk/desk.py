@@ -236,7 +236,7 @@ class Desk(Verbs, Lives, Relaxes, Campaigns, Commands, ipywidgets.VBox):
 
     def _header(self, state: State) -> dict[str, Any]:
         count = len(state.arrays.numbers)
-        facts = [f"{count} atoms", f"{state.label}{' …' if state.preview else ''}"]
+        facts = [f"{count} atom{'s' * (count != 1)}", f"{state.label}{' …' if state.preview else ''}"]
         status = {"loading": "loading the codec and the map …", "failed": "no map"}.get(self._map_state, "")
         return {
             "formula": state.formula,

@@ -148,7 +148,7 @@ function diffractionView(link, signal) {
       const other = hkl.split(", ").map((h) => others.get(h)).find(Boolean);
       const novel = d.against && !other;
       const cells = [[angle.toFixed(2)], [spacing.toFixed(3)], [i.toFixed(1)], [d.against ? (other ? other[2].toFixed(1) : "—") : ""]];
-      const row = element("tr", { class: novel ? "md-primary-mode" : null, tabindex: k === now ? "0" : "-1", "data-lm-suppress-shortcuts": "true", onfocus: () => { now = k; chart.show([0, k]); light([0, k]); }, onpointerenter: () => { chart.show([0, k]); light([0, k]); } }, element("th", { scope: "row" }, hkl), ...cells.map(([t]) => element("td", { class: "md-number" }, t)));
+      const row = element("tr", { class: novel ? "md-primary-mode" : null, tabindex: k === now ? "0" : "-1", "data-lm-suppress-shortcuts": "true", onfocus: () => { now = k; chart.show([0, k]); light([0, k]); }, onpointerenter: () => { chart.show([0, k]); light([0, k]); } }, element("th", { scope: "row", title: hkl }, hkl), ...cells.map(([t]) => element("td", { class: "md-number" }, t)));
       return row;
     }));
     if (now >= body.children.length) now = 0;

@@ -10,7 +10,7 @@ const PANELS = {
     const redo = button("↷ Redo", "Redo", () => link.send({ op: "redo" }), { class: "md-button md-redo" });
     el.append(element("span", { class: "md-brand", "aria-hidden": "true" }, "◆"), title, facts, status, element("span", { class: "md-grow" }), openButton(el, link, signal), undo, redo, helpButton(link), lifeBanner(el, link, signal));
     link.on("header", (h) => {
-      title.textContent = h.formula ?? "";
+      title.replaceChildren(formulaNode(h.formula ?? ""));
       facts.textContent = facts.title = h.facts ?? "";
       status.textContent = h.status ?? "";
       status.classList.toggle("md-busy", Boolean(h.busy));

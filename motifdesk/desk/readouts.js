@@ -32,11 +32,19 @@ function readoutsPanel(el, link, signal) {
   link.on("stale", (stale) => el.classList.toggle("md-all-stale", Boolean(stale)), signal);
 }
 
+// One number: what does not fit half the width has all of it.
+function factRow(row) {
+  const wide = row.label.length + row.value.length > 46 ? " md-wide" : "";
+  const [formula, ...atoms] = row.value.split(" (");
+  const value = row.label === "Formula" ? element("span", {}, formulaNode(formula), ...atoms.map((a) => ` (${a}`)) : row.value;
+  return element("div", { class: `md-fact${wide}${row.stale ? " md-stale" : ""}`, title: `${row.label}: ${row.value}` }, element("dt", {}, row.label), element("dd", { "data-level": row.level ?? "" }, value));
+}
+
 TABS.push({
   key: "numbers", label: "Numbers", title: "Numbers about the design",
   make(link, signal) {
     const body = element("dl", { class: "md-facts-list md-numbers" });
-    link.on("readouts", (r) => body.replaceChildren(...(r.rows ?? []).map((row) => element("div", { class: `md-fact${row.stale ? " md-stale" : ""}`, title: `${row.label}: ${row.value}` }, element("dt", {}, row.label), element("dd", { "data-level": row.level ?? "" }, row.value)))), signal);
+    link.on("readouts", (r) => body.replaceChildren(...(r.rows ?? []).map(factRow)), signal);
     return element("div", { class: "md-scroll" }, body);
   },
 });

@@ -53,7 +53,7 @@ class StagePane {
     // a new scene is fitted once it is loaded: its atoms are not here yet
     listen("fit", (n) => { if (n && this.component && n !== this.fitted && this.link.get("scene").id === this.scene.id) this.fit(n); });
     this.ghosts = new Ghosts(this);
-    new ResizeObserver(() => stage.handleResize()).observe(view.el);
+    new ResizeObserver(() => this.resized()).observe(view.el);
     this.tools = new StageTools(this);
     this.hand = new StageHand(this);
     view.$pickingInfo?.remove?.(); // nglview's own note of a click names no site of the design
@@ -151,9 +151,23 @@ class StagePane {
     const middle = new this.NGL.Vector3(...low.map((x, c) => (x + high[c]) / 2)).applyQuaternion(pose.clone().conjugate());
     const { width, height } = stage.viewer.container.getBoundingClientRect();
     const margin = 2.2; // Angstrom around: atoms have a size
-    const tall = Math.max(high[1] - low[1] + margin, (high[0] - low[0] + margin) * (height / Math.max(width, 1)), 4);
+    this.needs = (ratio) => Math.max(high[1] - low[1] + margin, (high[0] - low[0] + margin) * ratio, 4);
+    this.ratio = height / Math.max(width, 1);
+    const tall = this.needs(this.ratio);
     stage.viewerControls.center(middle);
     stage.viewerControls.distance(tall / (2 * Math.tan((Math.PI / 360) * stage.viewer.perspectiveCamera.fov)));
+  }
+
+  // A pane that becomes narrower steps back by as much as a fit would, so that its sides are not cut off, and forward again later.
+  resized() {
+    const { viewer, viewerControls } = this.stage;
+    this.stage.handleResize();
+    const { width, height } = viewer.container.getBoundingClientRect();
+    if (!this.needs || width < 20 || height < 20) return; // not fitted yet, or not shown
+    const ratio = height / width;
+    const back = this.needs(ratio) / this.needs(this.ratio);
+    this.ratio = ratio;
+    if (Math.abs(back - 1) > 1e-4) viewerControls.distance(viewerControls.getCameraDistance() * back);
   }
 
   // The longest extent of the design along the longer side of the pane, the next across it, a little from above.

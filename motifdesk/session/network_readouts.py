@@ -42,10 +42,10 @@ def cost_rows(sheet: Sheet, state: State) -> None:
     for k, cost in enumerate(found[:_MOST_COSTS]):
         motif = graph.motifs[cost.motif]
         told = cost.text.partition(" pays ")[2].replace(" A", " Å") or f"{cost.size:.3f} Å"
-        label = f"Strain of {named(state, motif.centre)}"
+        label = f"Out of shape: {named(state, motif.centre)}"
         sheet.text(f"cost_{k}", label, told, "release")
     if len(found) > _MOST_COSTS:
-        sheet.text("cost_more", "Other strained motifs", str(len(found) - _MOST_COSTS), "release")
+        sheet.text("cost_more", "More out of shape", str(len(found) - _MOST_COSTS), "release")
 
 
 def changed_motifs(before: MotifGraph, after: MotifGraph) -> list[tuple[int, int, int]]:
