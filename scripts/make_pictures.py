@@ -83,6 +83,28 @@ def compare(lab: Any) -> None:
     lab.python("desk.compare(a, desk.session.state.node)")
 
 
+@shot
+def dark(lab: Any) -> None:
+    """The dark theme, with the powder pattern."""
+    _theme(lab, "JupyterLab Dark")
+    desk(lab)
+    _tab(lab, "XRD")
+
+
+@shot
+def narrow(lab: Any) -> None:
+    """A notebook beside another window."""
+    lab.command("application:toggle-left-area")
+    lab.page.set_viewport_size({"width": 700, "height": 2300})
+    desk(lab)
+
+
+def _theme(lab: Any, name: str) -> None:
+    lab.page.evaluate("(t) => { globalThis.jupyterapp.commands.execute('apputils:change-theme', { theme: t }); }", name)
+    shown = "() => document.body.getAttribute('data-jp-theme-name')"
+    browser.poll(lambda: lab.page.evaluate(shown) == name, "the theme", 30)
+
+
 def _tab(lab: Any, name: str) -> None:
     lab.page.locator(".md-strip button[role=radio]", has_text=name).first.click()
 
