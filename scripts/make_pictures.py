@@ -48,6 +48,7 @@ def families(lab: Any) -> None:
 @shot
 def modes(lab: Any) -> None:
     """The design as modes and strain of its start."""
+    desk(lab)
     _tab(lab, "Modes")
 
 

@@ -133,6 +133,12 @@ class Slider {
     this.show(value);
   }
 
+  // with the digits of this handle; no minus before a nought
+  written(value) {
+    const text = value.toFixed(this.spec.digits ?? 3);
+    return Number(text) === 0 ? text.replace("-", "") : text;
+  }
+
   show(value) {
     this.range.value = value;
     this.range.setAttribute("aria-valuetext", `${value.toFixed(3)} ${this.spec.unit}`);
@@ -141,19 +147,19 @@ class Slider {
     const [a, b] = value < this.spec.rest ? [value, this.spec.rest] : [this.spec.rest, value];
     this.range.style.setProperty("--md-from", at(a));
     this.range.style.setProperty("--md-to", at(b));
-    this.node.classList.toggle("md-moved", Math.abs(value - this.spec.rest) > 1e-9);
+    this.node.classList.toggle("md-moved", this.written(value) !== this.written(this.spec.rest));
   }
 
   set(value) {
     if (this.busy) return; // the hand on the slider is right until it lets go
     this.show(value);
-    if (document.activeElement !== this.number) this.number.value = value.toFixed(this.spec.digits ?? 3);
+    if (document.activeElement !== this.number) this.number.value = this.written(value);
   }
 
   moved(value) {
     this.busy = true;
     this.show(value);
-    this.number.value = value.toFixed(this.spec.digits ?? 3);
+    this.number.value = this.written(value);
     for (const other of this.tiedTo?.() ?? []) other.follow(other.spec.rest + ((value - this.spec.rest) * other.spec.ratio) / this.spec.ratio);
     this.link.live({ ...this.live, key: this.spec.key, value });
   }
