@@ -11,7 +11,7 @@ import pytest
 
 from motifdesk.session import Session
 from motifdesk.structures import read
-from motifdesk.structures.errors import MotifDeskError
+from motifdesk.structures.errors import MotifDeskError, SessionError
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -217,3 +217,20 @@ def test_a_distortion_shown_by_one_thread_is_read_whole_by_another(session):
     stop.set()
     watcher.join()
     assert not torn
+
+
+def test_a_request_that_collapses_the_cell_is_refused_and_changes_nothing():
+    """5 A typed for 0.5 A left a cell of 0.0003 A^3, whose neighbours took all memory of the machine."""
+    session = Session(read("BaTiO3-orthorhombic.cif", cell="primitive"), codec=None, atlas=None)
+    session.select(next(m for m in session.state.graph.motifs if m.formula == "TiO6"))
+    breathing = next(m for m in session.state.modes if "breathing" in m.label)
+    before = session.state
+    for preview in (session.preview, lambda kind, *args: session.distort(*args)):
+        with pytest.raises(SessionError, match="collapse to .* A\\^3 per atom"):
+            preview("distort", {breathing.key: -5.0})
+    session.cancel()
+    session.strain(volume=0.1)
+    with pytest.raises(SessionError, match="collapse"):
+        session.strain(volume=0.1)
+    session.undo()
+    assert session.state.arrays is before.arrays and len(session.history) == 2

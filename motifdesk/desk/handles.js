@@ -18,6 +18,7 @@ function handlesPanel(el, link, signal) {
   let shape = null;
   const lead = (tags) => { for (const [key, slider] of sliders) slider.leads(tags?.[key]); };
   link.on("outlook", lead, signal);
+  link.on("messages", () => { for (const slider of sliders.values()) slider.settle(); }, signal);
   link.on("handles", (h) => {
     fill(motif, [["", "pick a motif …"], ...(h.motifs ?? [])], h.motif ?? "");
     scope.set(h.scope);

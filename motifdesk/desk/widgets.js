@@ -77,10 +77,10 @@ class Slider {
     this.range.addEventListener("dblclick", () => this.exact(spec.rest));
     // Enter is not always a change to the browser, and leaving the field afterwards may be one, of a number that the slider
     // has written: only what was typed counts, and once
-    const typed = () => { if (this.told === null) { this.told = ""; this.exact(Number(this.number.value)); } };
+    const typed = () => { if (this.told === null) { this.told = ""; this.asked(this.number.value); } };
     this.number.addEventListener("input", () => { this.told = null; });
     this.number.addEventListener("change", typed);
-    this.number.addEventListener("keydown", (e) => { if (e.key === "Enter") typed(); else if (e.key === "Escape") { this.told = ""; this.cancel(); this.number.value = this.spec.value.toFixed(this.spec.digits ?? 3); } });
+    this.number.addEventListener("keydown", (e) => { if (e.key === "Enter") typed(); else if (e.key === "Escape") { this.told = ""; this.cancel(); this.number.value = this.written(this.spec.value); } });
     this.zero.addEventListener("click", () => this.exact(spec.rest));
     this.set(spec.value);
   }
@@ -167,7 +167,7 @@ class Slider {
   // where the one it is tied to takes it; Python says the same when it lets go
   follow(value) {
     this.show(value);
-    this.number.value = value.toFixed(this.spec.digits ?? 3);
+    this.number.value = this.written(value);
   }
 
   later(ms = 600) { clearTimeout(this.rest); this.rest = setTimeout(() => this.done(), ms); }
@@ -186,6 +186,19 @@ class Slider {
     for (const other of this.tiedTo?.() ?? []) other.set(other.spec.value);
     this.set(this.spec.value); // a move that never became a preview leaves nothing for Python to take back
     this.link.send({ op: "cancel", what: this.live.op });
+  }
+
+  // a number typed: an empty field asks for nothing
+  asked(text) {
+    if (text.trim() !== "" && Number.isFinite(Number(text))) this.exact(Number(text));
+    else this.number.value = this.written(this.spec.value);
+  }
+
+  // what was asked for is refused, perhaps: the handle shows what is
+  settle() {
+    if (this.busy) return;
+    this.show(this.spec.value);
+    if (this.told !== null || document.activeElement !== this.number) this.number.value = this.written(this.spec.value);
   }
 
   exact(value) {

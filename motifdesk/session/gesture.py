@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from motifdesk.session.state import State
 from motifdesk.session.workers import Draft, Worker
+from motifdesk.structures.checks import refuse_collapse
 from motifdesk.structures.errors import MotifDeskError, SessionError
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Gesture:
                     where=repr(self._session.name),
                     remedy="the design is unchanged; try other parameters",
                 ) from error
+            refuse_collapse(draft.state.arrays, self.kind)
             self.draft = draft
             return draft
 

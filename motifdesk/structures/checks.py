@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import MotifDeskWarning, StructureError, one_line
+from .errors import MotifDeskWarning, SessionError, StructureError, one_line
 
 if TYPE_CHECKING:
     from pymatgen.core import Molecule, Structure
+
+    from .arrays import AtomArrays
 
 MAX_ATOMS = 5000
 # Two atoms nearer than this share one site. The shortest bond there is, H-H, has 0.74 A; the X-ray positions of H in
 # downloaded files come down to about 0.6 A from their neighbour.
 SAME_SITE = 0.4
+LEAST_VOLUME = 1.0
+"""Cubic Angstrom per atom below which a crystal has collapsed: diamond has 5.7, hydrogen at 400 GPa some 1.2."""
 
 
 def check_count(natoms: int, max_atoms: int, where: object) -> None:
@@ -84,6 +88,20 @@ def check_lattice(matrix: np.ndarray, where: object) -> None:
             f"volume {volume:.3g} A^3)",
             where=where,
             remedy="give three independent lattice vectors; for a molecule leave the cell out",
+        )
+
+
+def refuse_collapse(arrays: AtomArrays, where: object) -> None:
+    """SessionError when a crystal has less than `LEAST_VOLUME` for each atom.
+
+    Whatever looks for neighbours within some Angstrom finds millions of images there, and takes all memory.
+    """
+    if arrays.cell is None:
+        return
+    volume = abs(float(np.linalg.det(arrays.cell))) / len(arrays.numbers)
+    if not volume >= LEAST_VOLUME:
+        raise SessionError(
+            f"the cell would collapse to {volume:.2g} A^3 per atom", where=where, remedy="ask for a smaller change"
         )
 
 
