@@ -218,7 +218,7 @@ class Desk(Verbs, Lives, Relaxes, Campaigns, Commands, ipywidgets.VBox):
             action = "open" if change is None else change.action
             traits: dict[str, Any] = {"overlay": self.map.overlay(state, session.history)}
             if action != "locate":
-                other = change is not None and not state.preview and _another(change.previous, state)
+                other = change is not None and not state.preview and _another(self._before(change), state)
                 traits |= self.viewer.traits(state, fit=other)
                 traits |= self._tools.traits(state)
                 if other:
@@ -233,6 +233,12 @@ class Desk(Verbs, Lives, Relaxes, Campaigns, Commands, ipywidgets.VBox):
                 traits["ack"] = self._drag.serving
             traits["header"] = self._header(state)
             self._output.publish(**traits)
+
+    def _before(self, change: Change) -> State:
+        """What stood on the desk before a step: what a drag showed on its way has its atoms already."""
+        history = self.session.history
+        parent = history[history.current].parent if change.action == "edit" else None
+        return change.previous if parent is None else history[parent].state
 
     def _header(self, state: State) -> dict[str, Any]:
         count = len(state.arrays.numbers)

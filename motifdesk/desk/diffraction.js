@@ -92,7 +92,7 @@ function diffractionView(link, signal) {
   const radiation = select("Radiation", [["CuKa", "Cu Kα"]], "CuKa", (v) => ask({ radiation: v }));
   const beside = select("Structure whose pattern is drawn beside the design's", [["previous", "the step before"]], "previous", (v) => ask({ beside: v }));
   const highest = element("input", { type: "number", class: "md-text md-angle", value: 90, min: 10, max: 170, step: 5, "aria-label": "Highest angle 2θ, degrees", title: "Highest angle 2θ", "data-lm-suppress-shortcuts": "true" });
-  highest.addEventListener("change", () => { if (highest.checkValidity() && Number.isFinite(highest.valueAsNumber)) ask({ highest: highest.valueAsNumber }); else highest.reportValidity(); });
+  highest.addEventListener("change", () => { const asked = highest.valueAsNumber; highest.value = String(Number.isFinite(asked) ? Math.min(Math.max(asked, 10), 170) : 90); ask({ highest: highest.valueAsNumber }); });
   const how = segmented("How the two patterns are drawn", [["mirrored", "mirrored", "The other pattern hangs below the axis"], ["overlaid", "overlaid", "Both patterns stand on the axis"]], (v) => { how.set(v); chart.mirrored = v === "mirrored"; chart.draw(); });
   how.set("mirrored");
   const scale = segmented("Heights of the peaks", [["linear", "I", "Heights are intensities"], ["root", "√I", "Heights are roots of intensities: weak peaks, such as those of a superstructure, become visible"]], (v) => { scale.set(v); chart.root = v === "root"; chart.draw(); });

@@ -23,6 +23,9 @@ CRYSTAL = [
 MOLECULE = [["xyz", "XYZ", ".xyz"], ["extxyz", "extended XYZ", ".extxyz"], ["json", "JSON with the recipe", ".json"]]
 
 
+_ELSEWHERE = ("drag", "decode", "along", "morph")  # steps that may lead to another compound
+
+
 def formats(session: Session) -> list[list[str]]:
     """[format, words, suffix] that this design can be written in."""
     return [*(CRYSTAL if session.state.arrays.cell is not None else MOLECULE), *PICTURES.values()]
@@ -43,7 +46,10 @@ def describe_export(session: Session, text: str = "", level: str = "") -> dict[s
 
 def _called(session: Session) -> str:
     """What the design is called: after the file opened last, or its formula where what is on the desk has no name."""
-    for node in reversed(list(session.history.path())):
+    path = list(session.history.path())
+    for k, node in reversed(list(enumerate(path))):
+        if node.edit.kind in _ELSEWHERE and k and node.state.formula != path[k - 1].state.formula:
+            return session.committed.formula
         if node.edit.kind in ("set_structure", "build"):
             name = str(node.edit.parameters.get("name", ""))
             while format_of(name) and PurePath(name).suffix:
@@ -57,6 +63,7 @@ def write_file(session: Session, name: str, format: str, overwrite: bool) -> Pat
     name = name.strip()
     if not name:
         raise SessionError("no file name", where="export", remedy="give the file a name")
+    name = _suffixed(session, name, format)
     try:
         return Path(session.export(name, format=format or None, overwrite=overwrite))
     except MotifDeskError as error:
@@ -67,9 +74,16 @@ def write_file(session: Session, name: str, format: str, overwrite: bool) -> Pat
         raise SessionError("the file exists already", where=name, remedy=remedy) from None
 
 
+def _suffixed(session: Session, name: str, format: str) -> str:
+    """The name with the suffix of its format where it tells none ("x" is no CIF; "POSCAR" is one of VASP)."""
+    suffix = next((s for kind, _, s in formats(session) if kind == format), "")
+    plain = not PurePath(name).suffix and format_of(name) is None
+    return f"{name}{suffix}" if plain else name
+
+
 def as_text(session: Session, name: str, format: str) -> tuple[str, str]:
     """(file name, content) for a download: the same file that :func:`write_file` makes."""
-    safe = Path(name.strip() or "design").name
+    safe = _suffixed(session, Path(name.strip() or "design").name, format)
     with tempfile.TemporaryDirectory() as folder:
         path = session.export(Path(folder) / safe, format=format or None, overwrite=True)
         return safe, Path(path).read_text(encoding="utf-8")

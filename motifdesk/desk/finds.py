@@ -141,7 +141,10 @@ class Finds:
             if layer.opened is not None and index < len(layer.xy):
                 layer.opened(int(index))
             return
-        self.session.set_structure(self._atlas().structure(int(index)))
+        columns = self._atlas().columns
+        known, formula = str(columns["id"][int(index)]), str(columns["formula"][int(index)])
+        name = known if "." in known else f"{known} {formula}"  # a file is called after its formula already
+        self.session.set_structure(self._atlas().structure(int(index)), name=name)
 
     def _card(self, point: tuple[int, int] | None) -> None:
         """The card of the point under the pointer, or none."""

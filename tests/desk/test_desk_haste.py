@@ -150,3 +150,20 @@ def test_impossible_file_names_are_said(opened, rutile, tmp_path, monkeypatch, o
     else:
         assert page.desk.messages or page.out.download["name"]
     assert list(tmp_path.iterdir()) == [] and page.edits() == ["open"]
+
+
+def test_the_view_is_fitted_at_the_end_of_a_gesture_that_led_to_other_atoms(opened, rutile):
+    page = opened(rutile, codec=None, atlas=None)
+    session = page.desk.session
+    page.desk.settle()
+    fit = page.out.fit
+    session.preview("set_structure", "NaCl.cif")
+    assert page.out.fit == fit  # never while something is held
+    session.commit()
+    page.desk.settle()
+    assert page.out.fit > fit
+    fit = page.out.fit
+    session.preview("strain", volume=1.1)
+    session.commit()
+    page.desk.settle()
+    assert page.out.fit == fit

@@ -156,3 +156,15 @@ def test_an_export_is_named_after_what_was_opened_last():
     assert describe_export(session)["name"] == "NaCl-design.cif"
     session.undo()
     assert describe_export(session)["name"] == "my-silicon-design.cif"
+
+
+def test_an_export_without_a_suffix_gets_that_of_its_format(tmp_path, monkeypatch):
+    from motifdesk.desk.export import as_text, write_file
+
+    monkeypatch.chdir(tmp_path)
+    session = md.Session("Si.cif", codec=None, atlas=None)
+    assert write_file(session, "x", "cif", False).name == "x.cif"
+    assert write_file(session, "POSCAR", "poscar", False).name == "POSCAR"
+    assert as_text(session, "y", "json")[0] == "y.json"
+    with pytest.raises(MotifDeskError, match="x.cif.*exists already"):
+        write_file(session, "x", "cif", False)
