@@ -61,10 +61,13 @@ def test_a_file_with_shared_sites_opens_and_says_what_was_decided():
     assert note.startswith("mixed.cif: 1 partly occupied site ") and "Ba0.3 Sr0.7" in note
 
 
-def test_a_magnetic_cif_opens():
+def test_a_magnetic_cif_opens_and_keeps_its_moments_in_json(tmp_path):
     spins = Structure(Lattice.cubic(4.4), ["Mn", "O"], [[0, 0, 0], [0.5] * 3], site_properties={"magmom": [5.0, 0.0]})
     opened = read_bytes("MnO.mcif", str(CifWriter(spins, write_magmoms=True)).encode())
     assert opened.structure.composition.reduced_formula == "MnO" and opened.notes == ()
+    session = md.Session(opened.structure, codec=None, atlas=None)
+    again = md.read(session.export(tmp_path / "MnO.json"))
+    np.testing.assert_allclose(np.abs(np.array(again.site_properties["magmom"], float)).max(), 5.0)
 
 
 def test_a_step_named_after_its_file_replays(session, tmp_path):

@@ -253,4 +253,7 @@ def _json(structure: Structure | Molecule, provenance: Mapping[str, Any] | str |
 def _jsonable(value: Any) -> Any:
     if isinstance(value, (np.generic, np.ndarray)):
         return value.tolist()
+    moment = getattr(value, "moment", None)  # pymatgen's Magmom, of a magnetic CIF: a number or a vector
+    if moment is not None:
+        return np.asarray(moment).tolist()
     raise TypeError(f"a {type(value).__name__} is not JSON-able")
