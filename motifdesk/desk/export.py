@@ -23,9 +23,6 @@ CRYSTAL = [
 MOLECULE = [["xyz", "XYZ", ".xyz"], ["extxyz", "extended XYZ", ".extxyz"], ["json", "JSON with the recipe", ".json"]]
 
 
-_ELSEWHERE = ("drag", "decode", "along", "morph")  # steps that may lead to another compound
-
-
 def formats(session: Session) -> list[list[str]]:
     """[format, words, suffix] that this design can be written in."""
     return [*(CRYSTAL if session.state.arrays.cell is not None else MOLECULE), *PICTURES.values()]
@@ -45,17 +42,15 @@ def describe_export(session: Session, text: str = "", level: str = "") -> dict[s
 
 
 def _called(session: Session) -> str:
-    """What the design is called: after the file opened last, or its formula where what is on the desk has no name."""
-    path = list(session.history.path())
-    for k, node in reversed(list(enumerate(path))):
-        if node.edit.kind in _ELSEWHERE and k and node.state.formula != path[k - 1].state.formula:
-            return session.committed.formula
-        if node.edit.kind in ("set_structure", "build"):
-            name = str(node.edit.parameters.get("name", ""))
-            while format_of(name) and PurePath(name).suffix:
-                name = PurePath(name).stem
-            return name or node.state.formula
-    return session.name
+    """What the design is called: after the file opened last, or its formula where it is another compound by now."""
+    opened = session.history.last(("open", "set_structure", "build"))
+    formula = session.committed.formula
+    if opened.state.formula != formula:
+        return formula
+    name = session.name if opened.kind == "open" else str(opened.edit.parameters.get("name", ""))
+    while format_of(name) and PurePath(name).suffix:
+        name = PurePath(name).stem
+    return name or formula
 
 
 def write_file(session: Session, name: str, format: str, overwrite: bool) -> Path:

@@ -156,6 +156,8 @@ def test_an_export_is_named_after_what_was_opened_last():
     assert describe_export(session)["name"] == "NaCl-design.cif"
     session.undo()
     assert describe_export(session)["name"] == "my-silicon-design.cif"
+    session.substitute([0], "Ge")
+    assert describe_export(session)["name"] == "Si7Ge-design.cif"
 
 
 def test_an_export_without_a_suffix_gets_that_of_its_format(tmp_path, monkeypatch):
