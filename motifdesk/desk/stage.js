@@ -43,6 +43,7 @@ class StagePane {
     stage.signals.hovered.add(this.hovered, this);
     this.tip = element("div", { class: "md-tip", role: "status", "aria-live": "off" });
     view.el.append(this.tip);
+    view.el.addEventListener("pointerleave", () => { this.tip.style.display = "none"; }, { signal: this.signal });
     const box = stage.viewer.container;
     stageKeys(this, box);
     const listen = (name, callback) => link.on(name, callback, this.signal);
