@@ -345,7 +345,7 @@ class StagePane {
     const names = this.scene?.motifs ?? {};
     const ghost = this.ghosts.hit(p);
     this.stage.viewer.container.style.cursor = hit || ghost !== null ? "pointer" : "";
-    if (!hit && ghost === null) { this.tip.style.display = "none"; return; }
+    if ((!hit && ghost === null) || !this.stage.viewer.container.matches(":hover")) { this.tip.style.display = "none"; return; } // NGL tells late
     if (ghost !== null) { const q = this.ghosts.proposals[ghost]; this.tip.textContent = q ? `${q.element}, ${q.percent}: click to accept` : ""; }
     else this.tip.textContent = hit.motif !== undefined ? names[hit.motif] ?? `motif ${hit.motif}` : this.scene.label[hit.atom];
     const { x, y } = p.canvasPosition;
