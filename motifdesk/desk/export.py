@@ -72,7 +72,8 @@ def write_file(session: Session, name: str, format: str, overwrite: bool) -> Pat
 def _suffixed(session: Session, name: str, format: str) -> str:
     """The name with the suffix of its format where it tells none ("x" is no CIF; "POSCAR" is one of VASP)."""
     suffix = next((s for kind, _, s in formats(session) if kind == format), "")
-    plain = not PurePath(name).suffix and format_of(name) is None
+    last = PurePath(name).name
+    plain = last.strip(".") and not name.endswith(("/", "\\")) and not PurePath(last).suffix and format_of(last) is None
     return f"{name}{suffix}" if plain else name
 
 
