@@ -154,7 +154,7 @@ def test_edits_from_python_show_at_once(desk):
     desk.session.distort({mode: 0.08})
     assert_published(desk)
     assert desk._output.header["can_undo"] and "Jahn-Teller" in desk._output.header["undo_name"]
-    assert [n["current"] for n in desk._output.history["nodes"]] == [False, True]
+    assert [n.get("current", False) for n in desk._output.history["nodes"]] == [False, True]
     first = desk._output.scene["id"]
     desk.session.substitute([0], "Na")
     assert desk._output.scene["id"] != first and desk._output.scene["symbol"][0] == "Na"
@@ -237,7 +237,7 @@ def test_messages_on_another_thread_while_cells_edit(desk):
     say(desk, "release", what="distort")
     assert not thread.is_alive() and not failures
     assert_published(desk)
-    current = [n["id"] for n in desk._output.history["nodes"] if n["current"]]
+    current = [n["id"] for n in desk._output.history["nodes"] if n.get("current")]
     assert current == [desk.session.history.current]
 
 
