@@ -268,5 +268,53 @@ def test_an_atom_is_put_where_the_structure_is_clicked(story):
     browser.poll(lambda: click.get_attribute("aria-pressed") == "false", "the hand put down", 10)
 
 
+def test_shift_and_drag_draws_a_box_and_a_shift_click_still_adds(story):
+    story.python("desk.session.goto(0); desk.session.select(atoms=[])")
+    stage = browser.poll(lambda: (s := story.stage()) and s["count"] == 6 and s, "rutile on the stage", 20)
+    before = stage["camera"]
+    screen = np.array([story.screen(p) for p in stage["atoms"]])
+    story.page.keyboard.down("Shift")
+    drag(story, screen.min(0) - 6, screen.max(0) + 6)
+    story.page.keyboard.up("Shift")
+    picked(story, [0, 1, 2, 3, 4, 5])
+    np.testing.assert_allclose(story.stage()["camera"], before, atol=1e-9, err_msg="the view did not turn")
+
+
+def test_a_slab_is_seen_and_then_made_and_the_menu_brings_the_cell_back(story):
+    page = story.page
+    menu = page.locator(".md-piece-menu")
+    menu.focus()
+    menu.select_option("slab")
+    hkl = page.locator(".md-hkl")
+    hkl.fill("1 1 0")
+    hkl.press("Enter")
+    browser.poll(lambda: "(1 1 0) slab" in page.locator(".md-piece-words").text_content(), "the slab", 20)
+    stage = browser.poll(lambda: (s := story.stage()) and len(s["atoms"]) >= 18 and s, "three layers of atoms", 20)
+    spacing = story.value("desk.session.state.structure.lattice.d_hkl((1, 1, 0))")
+    normal = np.array([1.0, 1.0, 0.0]) / np.sqrt(2)
+    height = np.array(stage["atoms"]) @ normal
+    assert 2 * spacing < np.ptp(height) < 3 * spacing
+    count = len(story.value(STEPS))
+    page.locator(".md-make-slab").click()
+    browser.poll(lambda: len(story.value(STEPS)) == count + 1, "one step", 20)
+    assert story.value("len(desk.session.state.arrays.numbers)") == 18
+    browser.poll(lambda: menu.input_value() == "1,1,1", "whole cells again", 20)
+    page.locator(".md-undo").click()
+    browser.poll(lambda: story.value("len(desk.session.state.arrays.numbers)") == 6, "rutile", 20)
+
+
+def test_a_motif_is_seen_with_its_neighbours_alone(story):
+    story.python("desk.session.select(motif=0, scope='motif')")
+    menu = story.page.locator(".md-piece-menu")
+    menu.select_option("motif")
+    browser.poll(lambda: len(story.stage()["polyhedra"]) == 11, "eleven octahedra", 20)
+    menu.select_option("1,1,1")
+    browser.poll(
+        lambda: len(story.stage()["polyhedra"]) < 11 + 1 and story.value("desk.viewer.piece.kind") == "cells",
+        "cells",
+        20,
+    )
+
+
 def test_nothing_went_wrong(story):
     assert story.console == []

@@ -91,6 +91,8 @@ def test_words_find_sites(rutile):
         k for k, f in enumerate(rutile.state.structure.frac_coords) if 0.25 < f[2] % 1 < 0.999
     ]
     assert rutile.find_sites("cn=6") == [0, 1]
+    assert rutile.find_sites("2a") == [0, 1] and rutile.find_sites("wyckoff=f") == [2, 3, 4, 5]
+    assert rutile.find_sites("4a") == [] and rutile.find_sites("wyckoff=4f z>0.25") == rutile.find_sites("O z>0.25")
     assert rutile.find_sites("") == []
     rutile.select(atoms=[2])
     assert rutile.find_sites("orbit") == [2, 3, 4, 5]

@@ -53,13 +53,15 @@ class StageHand {
   }
 
   down(e) {
-    const mode = this.link.hand;
+    const mode = this.link.hand ?? (e.shiftKey ? "box" : null); // Shift and drag draws a box without the button
     if (!mode || e.button !== 0 || !this.pane.scene || !this.box.contains(e.target)) return;
     const here = this.canvas(e);
     if (!here.inside) return;
     if (mode === "move" && !this.link.get("highlight")?.movable) { this.note.textContent = "pick atoms or a motif first"; return; }
-    e.stopPropagation();
-    e.preventDefault();
+    if (this.link.hand) { // with Shift alone NGL sees the press too: it turns nothing then, and a click still picks
+      e.stopPropagation();
+      e.preventDefault();
+    }
     this.start = { ...here, mode, shift: e.shiftKey, origin: this.middle() };
     this.last = here;
   }

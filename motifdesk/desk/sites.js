@@ -2,7 +2,7 @@
 
 function sitesView(link, signal) {
   const quiet = { "data-lm-suppress-shortcuts": "true", spellcheck: "false", autocomplete: "off" };
-  const words = element("input", { type: "search", class: "md-text md-site-query", placeholder: "pick: Ir · O 3-7 · z>0.5 · cn=4 · orbit", "aria-label": "Pick sites by words, such as O z>0.5", title: "Elements (Ir), numbers (3-7), x y z (z>0.5), cn=4, picked, orbit (of what is picked), like (its species), not-…, all. Words must all hold; a comma means or", ...quiet });
+  const words = element("input", { type: "search", class: "md-text md-site-query", placeholder: "pick: Ir · O 3-7 · z>0.5 · cn=4 · 8f · orbit", "aria-label": "Pick sites by words, such as O z>0.5", title: "Elements (Ir), numbers (3-7), x y z (z>0.5), cn=4, Wyckoff positions (8f), picked, orbit (of what is picked), like (its species), not-…, all. Words must all hold; a comma means or", ...quiet });
   words.addEventListener("keydown", (e) => { if (e.key === "Enter") link.send({ op: "sites", query: words.value }); if (e.key === "Escape") { words.value = ""; link.send({ op: "sites", pick: [] }); } });
   const orbit = button("Orbit", "Pick what symmetry makes equivalent to the picked atoms", () => link.send({ op: "sites", query: "orbit" }));
   const like = button("Species", "Pick all atoms of the picked species", () => link.send({ op: "sites", query: "like" }));
@@ -21,7 +21,7 @@ function sitesView(link, signal) {
   const wrong = element("p", { class: "md-wrong md-wrap", role: "status", "aria-live": "polite" });
   const body = element("tbody");
   const head = (text, title) => element("th", { scope: "col", title, class: "xyz".includes(text) && text ? "md-number" : null }, text);
-  const table = element("table", { class: "md-site-table", "aria-label": "Sites of the design; Enter or Space picks, with Shift more than one, arrow keys go up and down" }, element("thead", {}, element("tr", {}, head("site", "number"), head("", "species"), head("orbit", "sites with one number are equivalent within 0.01 Å"), head("x", "along a"), head("y", "along b"), head("z", "along c"), head("CN", "ligands of a centre"))), body);
+  const table = element("table", { class: "md-site-table", "aria-label": "Sites of the design; Enter or Space picks, with Shift more than one, arrow keys go up and down" }, element("thead", {}, element("tr", {}, head("site", "number"), head("", "species"), head("orbit", "sites with one number are equivalent within 0.01 Å"), head("Wyckoff", "multiplicity in the conventional cell and letter, standard setting, within 0.01 Å"), head("x", "along a"), head("y", "along b"), head("z", "along c"), head("CN", "ligands of a centre"))), body);
   const more = element("p", { class: "md-hint" });
   const node = element("div", { class: "md-sites-view" },
     element("div", { class: "md-row md-site-bar" }, words, orbit, like, invert, none),
@@ -44,7 +44,7 @@ function sitesView(link, signal) {
     const one = picked.size === 1;
     keep.set(s.keep ?? "free");
     keep.node.parentElement.style.display = s.crystal === false ? "none" : "";
-    body.replaceChildren(...(s.rows ?? []).map(([k, symbol, letter, x, y, z, cn], n) => {
+    body.replaceChildren(...(s.rows ?? []).map(([k, symbol, letter, x, y, z, cn, wyckoff], n) => {
       const cells = [x, y, z].map((v, axis) => {
         if (!(one && picked.has(k))) return element("td", { class: "md-number" }, v);
         const field = element("input", { type: "text", class: "md-text md-coordinate", value: v, "data-axis": String(axis), "aria-label": `${"xyz"[axis]} of ${symbol}${k}`, ...quiet });
@@ -55,7 +55,7 @@ function sitesView(link, signal) {
         });
         return element("td", { class: "md-number" }, field);
       });
-      const row = element("tr", { "aria-selected": String(picked.has(k)), "data-site": String(k), tabindex: (focus === undefined ? n === 0 : String(k) === focus) ? "0" : "-1", onclick: (e) => { if (!e.target.matches("input")) choose(k, e); } }, element("th", { scope: "row" }, String(k)), element("td", {}, symbol), element("td", {}, String(letter)), ...cells, element("td", {}, String(cn)));
+      const row = element("tr", { "aria-selected": String(picked.has(k)), "data-site": String(k), tabindex: (focus === undefined ? n === 0 : String(k) === focus) ? "0" : "-1", onclick: (e) => { if (!e.target.matches("input")) choose(k, e); } }, element("th", { scope: "row" }, String(k)), element("td", {}, symbol), element("td", {}, String(letter)), element("td", {}, wyckoff ?? ""), ...cells, element("td", {}, String(cn)));
       return row;
     }));
     if (focus !== undefined) {

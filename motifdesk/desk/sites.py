@@ -14,7 +14,7 @@ from motifdesk.desk.handles import Hands
 from motifdesk.desk.parts import Part
 from motifdesk.desk.workers import Latest
 from motifdesk.session.moving import KEEPS, operations_on_sites
-from motifdesk.session.site_query import coordination, find_sites, fractional, orbits
+from motifdesk.session.site_query import coordination, find_sites, fractional, orbits, wyckoff
 from motifdesk.structures.errors import MotifDeskError, SessionError
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ class SitesPane(Part):
         state = self.session.state
         if state.preview:
             return
-        places, counts, of = fractional(state), coordination(state), orbits(state)
+        places, counts, of, named = fractional(state), coordination(state), orbits(state), wyckoff(state)
         letters = {int(first): k for k, first in enumerate(dict.fromkeys(of.tolist()), 1)}
         picked = set(state.selection.atoms)
         # picked ones first where there are too many to show
@@ -219,6 +219,7 @@ class SitesPane(Part):
                 letters[int(of[k])],
                 *[f"{v:.4f}" for v in places[k]],
                 int(counts[k]) or "",
+                named[k],
             ]
             for k in order
         ]

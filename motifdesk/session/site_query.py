@@ -12,7 +12,8 @@ from motifdesk.structures.errors import MotifDeskError, SessionError
 
 _RANGE = re.compile(r"^(\d+)(?:-(\d+))?$")
 _COMPARE = re.compile(r"^(x|y|z|cn)(<=|>=|<|>|=)(-?\d+(?:\.\d+)?)$")
-_HELP = "use elements (Ir), numbers (3-7), x y z of the cell (z>0.5), cn=4, picked, orbit, not-..., all"
+_WYCKOFF = re.compile(r"^(?:wyckoff=)?(\d+)([a-zA-Z])$|^wyckoff=([a-zA-Z])$")
+_HELP = "use elements (Ir), numbers (3-7), x y z of the cell (z>0.5), cn=4, 8f (Wyckoff), picked, orbit, not-..., all"
 
 
 def fractional(state: State) -> np.ndarray:
@@ -44,6 +45,18 @@ def orbits(state: State, tolerance: float = 0.01) -> np.ndarray:
         return np.asarray(equivalent_sites(state.arrays, tolerance))
     except MotifDeskError:  # atoms on one site
         return np.arange(len(state.arrays))
+
+
+def wyckoff(state: State, tolerance: float = 0.01) -> list[str]:
+    """The Wyckoff position of each site ("8f"); "" in a molecule and where no symmetry is found."""
+    if state.arrays.cell is not None:
+        from motifdesk.structures.symmetry import wyckoff_positions
+
+        try:
+            return wyckoff_positions(state.arrays, tolerance)
+        except MotifDeskError:  # atoms on one site
+            pass
+    return [""] * len(state.arrays)
 
 
 def find_sites(state: State, query: str) -> list[int]:
@@ -92,4 +105,8 @@ def _answers(state: State, word: str) -> np.ndarray:
             ">=": (have > value) | near,
             "=": near,
         }[found[2]]
+    found = _WYCKOFF.match(word)
+    if found:
+        wanted = f"{found[1]}{found[2]}" if found[1] else found[3]
+        return np.array([have == wanted or not found[1] and have[-1:] == wanted for have in wyckoff(state)])
     raise SessionError(f"{word[:20]!r} names no sites", where="sites", remedy=_HELP)

@@ -65,6 +65,21 @@ def equivalent_sites(structure: Structure | AtomArrays, tolerance: float = 0.01)
     return np.array(dataset(structure, tolerance).orbits, dtype=np.int64)
 
 
+def wyckoff_positions(structure: Structure | AtomArrays, tolerance: float = 0.01) -> list[str]:
+    """The Wyckoff position of each site, multiplicity in the conventional cell and letter of the standard setting
+    ("8f"; International Tables A).
+
+    The letters of some positions depend on the choice of origin: another program may name 4a what this calls 4b. Errors
+    as `space_group`.
+    """
+    found = dataset(structure, tolerance)
+    counts = np.bincount(np.array(found.orbits, dtype=np.int64), minlength=len(found.orbits))
+    cells = abs(float(np.linalg.det(np.array(found.std_linear))))  # conventional cells a given one makes, inverted
+    return [
+        f"{round(counts[orbit] * cells)}{letter}" for orbit, letter in zip(found.orbits, found.wyckoffs, strict=True)
+    ]
+
+
 def dataset(structure: Structure | AtomArrays, tolerance: float) -> Any:
     """moyopy's full answer (``MoyoDataset``) for this package's other rooms; errors as `space_group`."""
     import moyopy
