@@ -186,6 +186,64 @@ def test_the_probe_says_how_far_off_it_asks_and_where_the_design_landed(story):
     assert steps(story)[-1] == "drag" and story.console == []
 
 
+def test_a_slow_decode_never_shows_a_stale_structure_as_current(story):
+    """Frames that take a second each while the probe goes on: what is on the stage is the newest there is, in order,
+    and called provisional until the hand has let go and everything has caught up."""
+    story.python(
+        "import time\n"
+        "from motifdesk.session.map_workers import Drag\n"
+        "quick, shown, computed = Drag.update, [], []\n"
+        "def slow(self, *args, **options):\n"
+        "    time.sleep(0.8)\n"
+        "    made = quick(self, *args, **options)\n"
+        "    computed.append(made.state.arrays.positions.tolist())\n"
+        "    return made\n"
+        "Drag.update = slow\n"
+        "end = desk.session.observe(lambda change: shown.append([change.action, change.state.version]))"
+    )
+    probe = story.map()["probe"]
+    watch = """() => {
+      const live = globalThis.motifdesk.latest;
+      globalThis.seen = [];
+      globalThis.watching = setInterval(() => seen.push({
+        stale: live.get('stale'), grey: Boolean(document.querySelector('.md-all-stale')), frame: live.pane.shown,
+        preview: live.get('header').facts.endsWith('…'), first: Array.from(live.pane.report().atoms[0]),
+      }), 60);
+    }"""
+    story.page.evaluate(watch)
+    story.page.mouse.move(probe["x"], probe["y"])
+    story.page.mouse.down()
+    for k in range(25):
+        story.page.mouse.move(probe["x"] + 3 * k, probe["y"] + 2 * k)
+        story.page.wait_for_timeout(60)
+    browser.poll(lambda: story.value("len(computed)") >= 2, "two slow frames", 30)
+    story.page.mouse.up()
+    browser.poll(lambda: not story.value("desk.session.state.preview"), "the release", 60)
+    browser.poll(lambda: not trait(story, "stale"), "read-outs that are of what is shown", 60)
+    story.page.evaluate("() => clearInterval(globalThis.watching)")
+    story.python("Drag.update = quick; end()")
+    seen = story.page.evaluate("() => globalThis.seen")
+    frames = [s["frame"] for s in seen]
+    assert frames == sorted(frames) and len(set(frames)) >= 3, "never an older frame after a newer one"
+    versions = [version for _, version in story.value("shown")]
+    assert versions == sorted(versions)
+    moved = [s for s in seen if s["preview"]]
+    assert moved and any(s["grey"] for s in moved), "read-outs of an earlier frame are grey"
+    now = np.array(story.value("desk.session.state.arrays.positions.tolist()"))
+    browser.poll(
+        lambda: np.abs(np.array(story.stage()["atoms"])[: len(now)] - now).max() < 1e-3, "the design on the stage", 30
+    )
+    kept = np.array(story.value("computed"))
+    places = np.array([s["first"] for s in seen])
+    told = np.array([now[0], *kept[:, 0], places[0]])
+    apart = np.abs(places[:, None] - told).max(axis=2).min(axis=1)
+    assert apart.max() < 2e-3, "nothing between the structures that were decoded"
+    settled = np.array([s["first"] for s in seen if not s["preview"]])
+    whole = np.abs(settled[:, None] - np.array([now[0], places[0]])).max(axis=2).min(axis=1)
+    assert whole.max() < 2e-3, "a frame on the way is never called the design"
+    assert steps(story)[-1] == "drag"
+
+
 def test_a_further_set_of_points_is_drawn_and_has_its_card(story):
     story.python(
         "layer = desk.map.layer('mine', 'my candidates', card=lambda k: dict(formula=f'X{k}', group='', atoms=2, "
