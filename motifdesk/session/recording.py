@@ -89,8 +89,7 @@ def _head(name: str, identity: str, history: History) -> dict[str, Any]:
 
 def text_of(name: str, identity: str, history: History) -> Iterator[bytes]:
     """The session's file in pieces, a few hundred nodes at a time: ten thousand steps are neither held twice in memory
-    nor written
-    in one breath that other threads would have to wait for. A step is put into words once (see
+    nor written in one breath that other threads would have to wait for. A step is put into words once (see
     :mod:`motifdesk.session.shelf`), however often the session is saved."""
     yield _dumped(_head(name, identity, history))[:-1] + b', "nodes": ['
     for texts in history.nodes.texts():

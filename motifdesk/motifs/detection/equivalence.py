@@ -9,7 +9,7 @@ import numpy as np
 
 from motifdesk.structures.arrays import AtomArrays
 from motifdesk.structures.errors import StructureError
-from motifdesk.structures.symmetry import dataset
+from motifdesk.structures.symmetry import dataset, odd_first, reordered
 
 from .crystalnn import NeighbourSets
 
@@ -46,14 +46,20 @@ def site_classes(arrays: Any, kinds: np.ndarray, tolerance: float) -> SiteClasse
         )
     # charges may order atoms of one element: the symmetry is that of the decorated crystal
     marked = AtomArrays(kinds + 1, arrays.positions, arrays.cell)
+    order = odd_first(marked)
     try:
-        found = dataset(marked, tolerance)
+        found = dataset(marked if order is None else reordered(marked, order), tolerance)
     except StructureError as error:
         return SiteClasses(source, w, t, source, f"symmetry was not used: {error}")
     rotations = np.array(found.operations.rotations, dtype=np.int64)
     translations = np.array(found.operations.translations)
     f, limit = arrays.fractional, max(3 * tolerance, 1e-3)
     orbit = np.array(found.orbits)
+    if order is not None:
+        label = np.empty_like(orbit)
+        label[order] = orbit
+        _, first, member = np.unique(label, return_index=True, return_inverse=True)
+        orbit = first[member]
     turned = np.ascontiguousarray(np.swapaxes(rotations, 1, 2), dtype=float)
     rest, begin = np.flatnonzero(orbit != source), 0
     while len(rest) and begin < len(turned):
