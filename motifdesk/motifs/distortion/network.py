@@ -102,7 +102,9 @@ class Network:
     def vectors(self, state: NetworkState) -> np.ndarray:
         """float64 [B, 3]: bond vectors in a state."""
         u = state.displacements
-        return self.start + self.strained @ state.strain + u[self.ligand] - u[self.centre]
+        # start @ strain tensor is self.strained @ state.strain, in one product instead of one a bond
+        strained = self.start @ np.tensordot(state.strain, STRAINS, axes=1)
+        return self.start + strained + u.take(self.ligand, axis=0) - u.take(self.centre, axis=0)
 
     def turned(self, state: NetworkState) -> np.ndarray:
         """float64 [B, 3]: bond vectors in the frames that turn with the motifs."""
