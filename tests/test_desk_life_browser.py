@@ -332,5 +332,50 @@ def test_a_kernel_that_restarts_is_told_plainly_and_nothing_is_lost(story):
     assert len(list(story.folder.glob("*.motifdesk.json"))) == 1
 
 
+def test_a_closed_tab_loses_nothing_neither_with_its_kernel_nor_without(story):
+    """What the kernel does while nobody looks is there when the notebook is opened again; a kernel that was shut down
+    meanwhile leaves what the hand has made, for a new one to continue."""
+    story.page.evaluate("() => globalThis.jupyterapp.commands.execute('docmanager:save').then(() => true)")
+    count = len(names(story))
+    # ten further steps, of which the last ones come when the tab is closed
+    story.python(
+        "import threading, time\n"
+        "def further():\n"
+        "    for k in range(10):\n"
+        "        time.sleep(0.2)\n"
+        "        desk.session.strain(volume=1.001)\n"
+        "threading.Thread(target=further, daemon=True).start()"
+    )
+    story.close_tab()
+    story.new_tab(COUNT_CONTEXTS)
+    story.open("study.ipynb")
+    browser.poll(story.stage, "the structure on the stage of the new tab", 90)
+    browser.poll(lambda: len(names(story)) == count + 10, "the steps made while no page was open", 30)
+    show(story)
+    on_stage(story)
+    turn_volume(story)
+    on_stage(story)
+    assert story.page.evaluate(LIVE) == 1
+    steps, design = names(story), np.array(story.value("desk.session.state.arrays.positions.tolist()"))
+    browser.poll(lambda: saved_count(story) == story.value("len(desk.session.history)"), "everything saved", 60)
+
+    story.close_tab()
+    for kernel in story.server("GET", "/api/kernels"):
+        story.server("DELETE", f"/api/kernels/{kernel['id']}")
+    story.new_tab(COUNT_CONTEXTS)
+    story.open("study.ipynb")
+    run(story, 0)
+    offer = story.page.locator(".md-offer")
+    browser.poll(lambda: offer.count() and "step" in offer.inner_text(), "the offer of the new kernel", 90)
+    offer.locator("button", has_text="Continue").click()
+    browser.poll(lambda: len(names(story)) == len(steps), "all steps", 60)
+    assert names(story) == steps
+    np.testing.assert_array_equal(story.value("desk.session.state.arrays.positions.tolist()"), design)
+    browser.poll(lambda: (story.stage() or {}).get("count"), "the structure", 60)
+    on_stage(story)
+    # Jupyter's own word for the saved output of the kernel that is gone, before the cell is run
+    story.console[:] = [said for said in story.console if "widget model not found" not in said]
+
+
 def test_no_error_in_the_console(story):
     assert story.console == []

@@ -190,16 +190,39 @@ class Notebook:
     """One notebook open in JupyterLab, in Notebook 7, or as a page of Voila (``home`` names which)."""
 
     def __init__(self, page: Any, url: str, folder: Path, home: str = "lab") -> None:
-        self.page = page
         self.url = url
         self.folder = folder
         self.home = home
         self.console: list[str] = []
         self.foreign: list[str] = []  # addresses asked for that are not of this machine
+        self.page = self._watched(page)
+
+    def _watched(self, page: Any) -> Any:
         page.on("request", lambda request: self._asked(request.url))
         page.on("websocket", lambda socket: self._asked(socket.url))
         page.on("console", self._said)
         page.on("pageerror", self._threw)
+        return page
+
+    def close_tab(self) -> None:
+        """The browser's tab is closed; server and kernel live on."""
+        self._context = self.page.context
+        self.page.close()
+
+    def new_tab(self, script: str = "") -> None:
+        """Another tab of the same browser, empty; ``script`` runs in it before each page's own."""
+        self.page = self._watched(self._context.new_page())
+        self.page.set_default_timeout(30_000)
+        if script:
+            self.page.add_init_script(script)
+
+    def server(self, method: str, path: str) -> Any:
+        """What the Jupyter server answers, no page needed: ``server("GET", "/api/kernels")``."""
+        base, token = self.url.split("|")
+        request = urllib.request.Request(base + path, method=method, headers={"Authorization": f"token {token}"})
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
 
     def _said(self, message: Any) -> None:
         where = str((message.location or {}).get("url", ""))
@@ -303,7 +326,7 @@ def lab(
         with jupyter(folder, home, theme) as url, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGS)
             try:
-                page = browser.new_page(viewport={"width": size[0], "height": size[1]})
+                page = browser.new_context(viewport={"width": size[0], "height": size[1]}).new_page()
                 page.set_default_timeout(30_000)
                 yield Notebook(page, url, folder, home)
             finally:
