@@ -105,6 +105,39 @@ def test_arrows_show_what_a_handle_moved(story):
     browser.poll(lambda: tools(story)["displacements"] == 1, "arrows again", 20)
 
 
+def test_arrows_show_forces_when_asked_by_keyboard(story):
+    kind = story.page.get_by_label("What the arrows show")
+    kind.focus()
+    kind.press("ArrowDown")
+    browser.poll(lambda: tools(story)["forces"] == 1 and not tools(story)["pale"], "the forces' arrows", 60)
+    browser.poll(lambda: "eV/Å" in figure(story) and "distilled" in figure(story), "whose they are, and the unit", 20)
+    assert tools(story)["displacements"] == 0
+    story.python("desk.session.undo()")
+    words = browser.poll(lambda: (s := desk_note(story)) and f"largest {largest(story):.2f} eV/Å" in s and s, "new", 30)
+    browser.poll(lambda: words in figure(story), "the words of the new ones", 20)
+    target = os.environ.get("MOTIFDESK_FORCES_SCREENSHOT")
+    if target:
+        story.python("desk.session.redo()")
+        browser.poll(lambda: f"largest {largest(story):.2f} eV/Å" in figure(story), "the forces of the step", 30)
+        story.page.locator(".md-frame").screenshot(path=target)
+        story.python("desk.session.undo()")
+    story.python("desk.session.redo()")
+    kind.press("ArrowUp")
+    browser.poll(lambda: tools(story)["displacements"] == 1 and tools(story)["forces"] == 0, "displacements again", 20)
+
+
+def desk_note(lab) -> str:
+    return lab.value("desk._output.tools['arrow_note']")
+
+
+def largest(lab) -> float:
+    """eV/Å, of the design as it is, by the bundled potential."""
+    return lab.value(
+        "DistilledCalculator().live(desk.session.state.arrays).fmax",
+        "from motifdesk.screening.energies.distilled import DistilledCalculator",
+    )
+
+
 def test_colours_change_their_meaning_and_say_so(story):
     species = story.page.evaluate("() => globalThis.motifdesk.latest.get('scene').colour")
     story.page.locator(".md-tools select[aria-label^='What the colours']").select_option("coordination")

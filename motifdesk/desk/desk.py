@@ -23,6 +23,7 @@ from motifdesk.desk.edits import EditsPane
 from motifdesk.desk.energy import Relaxes
 from motifdesk.desk.families import FamilyPane
 from motifdesk.desk.finds import Finds
+from motifdesk.desk.forces import ForceArrows
 from motifdesk.desk.handles import Hands, describe_handles
 from motifdesk.desk.history import describe_history, describe_travel
 from motifdesk.desk.latentpath import PathPane
@@ -150,6 +151,7 @@ class Desk(Verbs, Lives, Relaxes, Campaigns, Commands, ipywidgets.VBox):
             self._path,
             self._opening,
             *(*self._energy_parts(), self._campaign_part()),
+            ForceArrows(self.session, self._tools, self._energy),
             self._sites_part(),
         )
 

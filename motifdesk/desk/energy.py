@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from motifdesk.screening.energies.relaxing import Evaluation, Frame
     from motifdesk.session import Change, Session, State
     from motifdesk.session.relaxing import Relaxation
+    from motifdesk.structures import AtomArrays
 
 _MOST_POINTS = 240  # of the chart; more would only thicken its lines
 _SAID = {
@@ -52,6 +53,8 @@ class EnergyPart(Part):
         self._asked = 0
         self.found: Evaluation | None = None
         """What the figures shown are made of (forces among it), None while there are none or they are of a frame."""
+        self.when_found: Callable[[], None] = lambda: None
+        """Called when a calculator has answered."""
 
     # ------------------------------------------------------------------------------------------------ from the desk
 
@@ -67,7 +70,7 @@ class EnergyPart(Part):
         if run is not None and not run.over and change.state.preview:
             return  # our own frame
         with self._lock:
-            if _same(self._about, change.state.arrays):
+            if same_arrays(self._about, change.state.arrays):
                 if self._described.get("stale"):
                     self._publish(stale=False)
                 return
@@ -112,6 +115,10 @@ class EnergyPart(Part):
         refuse_molecules(state.arrays, self._options)
         self._begin("energy")
         self._loop.put(lambda: self._evaluate(state))
+
+    def known(self, arrays: AtomArrays) -> Evaluation | None:
+        """What the calculator asked last has said of exactly this structure."""
+        return self.session.services.calculators.known(self._options, arrays)
 
     def relax(self, **options: Any) -> Relaxation:
         """Relax the committed design; returns at once. What is wrong with the options is raised here."""
@@ -239,7 +246,7 @@ class EnergyPart(Part):
             text, level = f"Ended{frame} by {run.reason}; the design is as that made it.", "warn"
             news["keep"] = run.frame is not None and run.frame.step > 0
         # what was kept may have been undone since
-        kept = run.state in _KEPT and run.frame is not None and _same(run.frame.arrays, self.session.state.arrays)
+        kept = run.state in _KEPT and run.frame is not None and same_arrays(run.frame.arrays, self.session.state.arrays)
         self._publish(
             **news, text=text, level=level, chart=_chart(run), **({} if kept else {"stale": True, "past": True})
         )
@@ -303,8 +310,9 @@ class EnergyPart(Part):
             rows.append(_row("Stress", f"pressure {found.pressure:.2f}, deviatoric {largest:.2f} GPa", words))
         rows.append(_row("Calculator", found.calculator, "energies of different calculators are not to be compared"))
         self.found, self._about = found, state.arrays
-        stale = not _same(state.arrays, self.session.state.arrays)
+        stale = not same_arrays(state.arrays, self.session.state.arrays)
         self._publish(rows=rows, stale=stale, **news)
+        self.when_found()
 
 
 class Relaxes:
@@ -353,7 +361,7 @@ def _chart(run: Relaxation) -> dict[str, Any]:
     }
 
 
-def _same(a: Any, b: Any) -> bool:
+def same_arrays(a: Any, b: Any) -> bool:
     """Whether two structures are the same to the last digit."""
     if a is b:
         return True

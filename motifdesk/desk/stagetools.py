@@ -1,4 +1,4 @@
-"""Tools over the structure pane: measuring, displacement arrows, colourings, pictures and films of the scene."""
+"""Tools over the structure pane: measuring, arrows, colourings, pictures and films of the scene."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from motifdesk.structures.write import replace_file
 
 if TYPE_CHECKING:
     from motifdesk.desk.channels import Output
+    from motifdesk.desk.forces import ForceArrows
     from motifdesk.desk.viewer import Viewer
     from motifdesk.session import Session, State
 
@@ -29,6 +30,8 @@ _VISIBLE = 1.2  # Angstrom that the longest arrow is drawn with
 _FRAMES = 24
 _FRAME_MS = 70
 _MOST_BYTES = 200_000_000
+ARROWS = {"start": "from start", "forces": "forces"}
+"""What arrows show -> words of the choice: how atoms moved since the design was opened, or the forces on them."""
 PICTURES = {"png": ["png", "picture (PNG)", ".png"], "gif": ["gif", "film from the start (GIF)", ".gif"]}
 """Formats of the export panel that show the scene rather than hold the design."""
 
@@ -51,6 +54,8 @@ class StageTools:
         self.session, self.output, self.viewer = session, output, viewer
         self.measuring = False
         self.arrows = False
+        self.arrows_of = "start"
+        self.forces: ForceArrows | None = None
         self.points: list[tuple[int, int, int, int]] = []
         self._shots: dict[int, _Shot] = {}
         self._numbers = itertools.count(1)
@@ -72,11 +77,17 @@ class StageTools:
             "labels": [label(state, p) for p in self.points],
             "figure": self._figure(state),
             "arrows": self.arrows,
+            "arrows_of": self.arrows_of,
+            "arrow_choices": [[name, words] for name, words in ARROWS.items()],
             "scale": 0.0,
             "arrow_note": "",
+            "stale": False,
         }
         shifts = b""
-        if self.arrows:
+        if self.arrows and self.arrows_of == "forces" and self.forces is not None:
+            shifts, news = self.forces.shown(state)
+            described |= news
+        elif self.arrows:
             moved, described["arrow_note"] = displacements(state, self.session)
             if moved is not None:
                 longest = float(np.linalg.norm(moved, axis=1).max(initial=0.0))
@@ -99,6 +110,15 @@ class StageTools:
         with self.output.gate:
             state = self.session.state
             self.output.publish(**{**self.viewer.traits(state), **self.traits(state)})
+
+    def choose_arrows(self, shown: bool, of: str | None = None) -> None:
+        """Show arrows or none, and of what: one of `ARROWS`, None as before."""
+        if of is not None and of not in tuple(ARROWS):  # whatever a message holds
+            raise SessionError(f"no arrows of {of!r}", where="arrows", remedy=f"choose one of {', '.join(ARROWS)}")
+        self.arrows, self.arrows_of = bool(shown), of or self.arrows_of
+        self.show()
+        if self.forces is not None:
+            self.forces.ask()
 
     # -------------------------------------------------------------------------------------------------- measuring
 

@@ -1,9 +1,10 @@
-// tools.js: over the structure pane: measuring between drawn atoms, arrows of displacement, pictures and films of the scene. Everything
+// tools.js: over the structure pane: measuring between drawn atoms, arrows of displacement or force, pictures and films of the scene. Everything
 // follows the one positions array, as the scene does.
 
 const TOOL_COLOUR = [0.86, 0.16, 0.47];
 const NEAR_PX = 16;
-const ARROW_COLOUR = [0.80, 0.10, 0.45];
+const ARROW_COLOURS = { start: [0.80, 0.10, 0.45], forces: [0.05, 0.55, 0.35] };
+const STALE_MS = 300; // forces of a drag come a frame late: only those that stay behind grow pale
 
 class StageTools {
   constructor(pane) {
@@ -31,13 +32,15 @@ class StageTools {
   // what is measured, how long the arrows are, what the colours mean: over the stage, so that nothing moves when it changes
   tell(t) {
     const magnified = t.arrows && t.scale > 1.05 ? `, drawn ${t.scale.toFixed(1)}×` : "";
-    const lines = [t.figure || (t.measuring ? "click 2 to 4 atoms" : ""), t.arrows ? `moved since the start: ${t.arrow_note}${magnified}` : ""];
+    const arrows = t.arrows_of === "forces" ? t.arrow_note : `moved since the start: ${t.arrow_note}${magnified}`;
+    const lines = [t.figure || (t.measuring ? "click 2 to 4 atoms" : ""), t.arrows ? arrows : ""];
     const legend = element("div", { class: "md-legend" }, ...(t.legend ?? []).map(([text, tint]) => {
       const item = element("span", {}, text);
       item.style.setProperty("--md-colour", tint);
       return item;
     }));
     this.notes.replaceChildren(...lines.filter(Boolean).map((text) => element("p", { class: "md-figure" }, text)), legend);
+    this.arrowNote = t.arrows ? legend.previousSibling : null;
   }
 
   // The atom meant is the one nearest to the pointer: a ray would stop at the translucent polyhedra in front of it.
@@ -76,8 +79,9 @@ class StageTools {
     const { pane } = this;
     if (!pane.component || !pane.scene || !pane.all) return;
     const { points, drawn } = this.shown();
-    if (this.layers && this.stands === JSON.stringify([points, drawn])) this.move();
+    if (this.layers && this.stands === JSON.stringify([points, drawn, this.tools.arrows_of])) this.move();
     else this.draw();
+    this.pale();
   }
 
   // The layers are few and small: made anew when what is measured changes, moved in place with the design.
@@ -86,7 +90,7 @@ class StageTools {
     const { stage, NGL, scene } = pane;
     if (!pane.component || !scene || !pane.all) return;
     const { points, shifts, drawn } = this.shown();
-    this.stands = JSON.stringify([points, drawn]);
+    this.stands = JSON.stringify([points, drawn, this.tools.arrows_of]);
     const old = this.layers ?? [];
     this.layers = [];
     this.movers = [];
@@ -105,12 +109,15 @@ class StageTools {
       if (lines) this.movers.push(() => repr.bufferList[1].setAttributes(ends()));
     }
     if (drawn.length) {
-      const shape = new NGL.Shape("displacements");
-      shape.addBuffer(new NGL.ArrowBuffer({ ...this.arrows(drawn, shifts), color: repeated(ARROW_COLOUR, drawn.length), radius: new Float32Array(drawn.length).fill(0.07) }, { aspectRatio: 2.2, disablePicking: true, radialSegments: 12 }));
-      const repr = this.show(shape, "displacements", {});
+      const name = this.forces ? "forces" : "displacements";
+      const shape = new NGL.Shape(name);
+      shape.addBuffer(new NGL.ArrowBuffer({ ...this.arrows(drawn, shifts), color: repeated(ARROW_COLOURS[this.forces ? "forces" : "start"], drawn.length), radius: new Float32Array(drawn.length).fill(0.07) }, { aspectRatio: 2.2, disablePicking: true, radialSegments: 12 }));
+      const repr = this.show(shape, name, {});
+      this.arrowRepr = repr;
       // the arrows of a move in progress: the same atoms, new lengths
       this.movers.push(() => { const now = this.shifts(); if (now) repr.bufferList[0].setAttributes(this.arrows(drawn, now)); });
     }
+    else this.arrowRepr = null;
     this.drawnArrows = drawn;
     for (const gone of old) stage.removeComponent(gone);
     this.write();
@@ -135,15 +142,30 @@ class StageTools {
     return this.pane.scene.site.flatMap((s, k) => (this.pane.scene.radius[k] && Math.hypot(shifts[3 * s], shifts[3 * s + 1], shifts[3 * s + 2]) >= 0.01 ? [k] : []));
   }
 
-  // from where the atom was, lengthened by the scale that the bar names
+  get forces() { return this.tools.arrows_of === "forces"; }
+
+  // forces of a structure that is no longer shown
+  pale() {
+    clearTimeout(this.paling);
+    const fade = (opacity) => {
+      this.arrowNote?.classList.toggle("md-tool-stale", opacity < 1);
+      if (this.arrowRepr && this.arrowRepr.opacity !== opacity) this.arrowRepr.setParameters({ opacity });
+    };
+    if (this.tools.arrows && this.tools.stale) this.paling = setTimeout(() => fade(0.35), STALE_MS);
+    else fade(1);
+  }
+
+  // displacements: from where the atom was, lengthened by the scale that the bar names; forces: from the atom's surface
   arrows(drawn, shifts) {
     const { scene, points } = this.pane;
     const scale = this.tools.scale || 1;
     const [a, b] = [new Float32Array(3 * drawn.length), new Float32Array(3 * drawn.length)];
     drawn.forEach((k, n) => {
+      const [x, y, z] = shifts.subarray(3 * scene.site[k], 3 * scene.site[k] + 3);
+      const ahead = this.forces ? (0.9 * scene.radius[k]) / Math.max(Math.hypot(x, y, z), 1e-6) : -1; // in lengths of the shift
       for (let c = 0; c < 3; c++) {
         const step = shifts[3 * scene.site[k] + c];
-        a[3 * n + c] = points[3 * k + c] - step;
+        a[3 * n + c] = points[3 * k + c] + ahead * step;
         b[3 * n + c] = a[3 * n + c] + scale * step;
       }
     });
@@ -183,6 +205,7 @@ class StageTools {
         const bytes = new Uint8Array(request.frames.buffer, request.frames.byteOffset, request.frames.byteLength).slice();
         const all = new Float32Array(bytes.buffer);
         const size = all.length / request.count;
+        this.showForces(false); // they are of the last frame alone
         for (let k = 0; k < request.count; k++) {
           pane.instead = all.subarray(k * size, (k + 1) * size);
           pane.move();
@@ -194,16 +217,22 @@ class StageTools {
       reply({ error: String(error?.message ?? error) });
     } finally {
       pane.instead = null;
+      this.showForces(true);
       if (pane.component) pane.move();
     }
   }
 
+  showForces(shown) {
+    for (const layer of this.layers ?? []) if (layer.name === "forces") layer.setVisibility(shown);
+  }
+
   report() {
     const count = (name) => (this.layers ?? []).filter((c) => c.name === name).length;
-    return { figure: this.figure ?? "", measured: count("measured"), displacements: count("displacements"), arrows: this.drawnArrows?.length ?? 0 };
+    return { figure: this.figure ?? "", measured: count("measured"), displacements: count("displacements"), forces: count("forces"), pale: (this.arrowRepr?.opacity ?? 1) < 1, arrows: this.drawnArrows?.length ?? 0 };
   }
 
   detach() {
+    clearTimeout(this.paling);
     this.pane.stage.viewer.signals.rendered.remove(this.place);
     this.board.remove();
     this.notes.remove();
@@ -227,14 +256,17 @@ function measured(xyz) {
 function toolRow(link, signal) {
   const colour = select("What the colours of the structure mean", [["species", "colour: species"]], "species", (v) => link.send({ op: "colouring", by: v }));
   const ruler = element("button", { type: "button", class: "md-button md-toggle", "aria-pressed": "false", title: "Measure: click 2 atoms for a distance, 3 for an angle, 4 for a dihedral", onclick: () => link.send({ op: "measure", on: !link.get("tools")?.measuring }) }, "Measure");
-  const arrows = element("button", { type: "button", class: "md-button md-toggle", "aria-pressed": "false", title: "Arrows: how each atom has moved since the design was opened", onclick: () => link.send({ op: "arrows", on: !link.get("tools")?.arrows }) }, "Arrows");
+  const arrows = element("button", { type: "button", class: "md-button md-toggle", "aria-pressed": "false", title: "Arrows: how each atom has moved since the design was opened, or the force on it", onclick: () => link.send({ op: "arrows", on: !link.get("tools")?.arrows }) }, "Arrows");
+  const kind = select("What the arrows show", [["start", "from start"]], "start", (v) => link.send({ op: "arrows", on: true, of: v }));
   const names = element("input", { type: "text", class: "md-text md-sites", placeholder: "or name sites: Ir8 O0", "aria-label": "Sites to measure between, such as Ir8 O0 Ir9", "data-lm-suppress-shortcuts": "true", spellcheck: "false" });
   names.addEventListener("keydown", (e) => { if (e.key === "Enter") link.send({ op: "measure", text: names.value }); if (e.key === "Escape") { names.value = ""; link.send({ op: "measure", clear: true }); } });
-  const row = element("div", { class: "md-tools" }, colour, ruler, arrows, names, handButtons(link, signal), element("span", { class: "md-grow" }), missingButtons(link, signal));
+  const row = element("div", { class: "md-tools" }, colour, ruler, names, arrows, kind, handButtons(link, signal), element("span", { class: "md-grow" }), missingButtons(link, signal));
   link.on("tools", (t) => {
     fill(colour, t.colourings ?? [["species", "colour: species"]], t.colouring ?? "species");
     ruler.setAttribute("aria-pressed", String(Boolean(t.measuring)));
     arrows.setAttribute("aria-pressed", String(Boolean(t.arrows)));
+    fill(kind, t.arrow_choices ?? [["start", "from start"]], t.arrows_of ?? "start");
+    kind.style.display = t.arrows ? "" : "none";
     names.style.display = t.measuring ? "" : "none";
   }, signal);
   return row;

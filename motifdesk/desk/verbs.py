@@ -40,10 +40,14 @@ class Verbs:
         """
         return self._tools.measure(points)
 
-    def show_arrows(self, shown: bool = True) -> None:
-        """Draw how each atom has moved since the design was opened."""
-        self._tools.arrows = bool(shown)
-        self._tools.show()
+    def show_arrows(self, shown: bool = True, of: str | None = None) -> None:
+        """Draw arrows on the atoms: ``of`` "start", how each has moved since the design was opened, or "forces", the
+        force on each (None: as last time).
+
+        Forces are those of the calculator asked last where it was asked about exactly this design (the Energy tab),
+        else the bundled potential's, which follow the design while it moves; the stage says whose, and the scale.
+        """
+        self._tools.choose_arrows(shown, of)
 
     def view_cells(self, repeat: tuple[int, int, int] = (1, 1, 1)) -> None:
         """Draw whole cells, ``repeat`` of them along each lattice vector (at most 8); the design stays one cell."""

@@ -15,10 +15,12 @@ from motifdesk.structures.errors import MotifDeskError
 
 if TYPE_CHECKING:
     from motifdesk.screening.energies.distilled import DistilledCalculator, Live
+    from motifdesk.structures import AtomArrays
 
 MOST_MOVING = 120  # atoms: above, only at rest
 _lock = threading.Lock()
 _loaded = threading.Event()
+_last: tuple[AtomArrays, Live | None] | None = None  # what was asked last
 
 
 @cache
@@ -39,18 +41,31 @@ def load_live() -> bool:
         return True
 
 
+def live_refusal(state: State) -> str:
+    """ "" if the potential has a say about the state, otherwise why not. Only once it is loaded."""
+    return _calculator().knows(state.arrays) if len(state.arrays.numbers) else "there are no atoms"
+
+
+def force_error() -> float:
+    """eV/A: mean absolute error of the components of forces against CHGNet. Only once it is loaded."""
+    return _calculator().errors["forces"] / 1000.0
+
+
 def live_energy(state: State) -> Live | None:
     """Answers for the state as it is now, previews included; None where the potential is not loaded or does not
     know."""
+    global _last
     if not _loaded.is_set():
         return None
-    calculator = _calculator()
-    if calculator.knows(state.arrays):
-        return None
-    try:
-        return calculator.live(state.arrays)
-    except MotifDeskError:  # atoms on one site
-        return None
+    with _lock:  # figures, colours and arrows ask about one frame from their own threads: it is computed once
+        if _last is not None and _last[0] is state.arrays:
+            return _last[1]
+        try:
+            found = None if live_refusal(state) else _calculator().live(state.arrays)
+        except MotifDeskError:  # atoms on one site
+            found = None
+        _last = (state.arrays, found)
+        return found
 
 
 def live_rows(sheet: Sheet, state: State) -> None:
