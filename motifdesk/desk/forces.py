@@ -115,7 +115,7 @@ def _live(state: State) -> Forces:
     why = why or live_refusal(state)
     found = None if why else live_energy(state)
     if found is not None and np.isfinite(found.forces).all():
-        return Forces(state.arrays, found.forces, f"distilled CHGNet (mean error {force_error():.2f})")
+        return Forces(state.arrays, found.forces, f"distilled CHGNet (mean error {force_error():.2f} eV/Å)")
     why = why or "two atoms are on one site"
     remedy = "press Energy in the Energy tab"
     if state.arrays.cell is None:

@@ -3,7 +3,7 @@
 
 const TOOL_COLOUR = [0.86, 0.16, 0.47];
 const NEAR_PX = 16;
-const ARROW_COLOURS = { start: [0.80, 0.10, 0.45], forces: [0.05, 0.55, 0.35] };
+const ARROW_COLOURS = { start: [0.80, 0.10, 0.45], forces: [0.10, 0.40, 0.95] };
 const STALE_MS = 300; // forces of a drag come a frame late: only those that stay behind grow pale
 
 class StageTools {
@@ -111,7 +111,7 @@ class StageTools {
     if (drawn.length) {
       const name = this.forces ? "forces" : "displacements";
       const shape = new NGL.Shape(name);
-      shape.addBuffer(new NGL.ArrowBuffer({ ...this.arrows(drawn, shifts), color: repeated(ARROW_COLOURS[this.forces ? "forces" : "start"], drawn.length), radius: new Float32Array(drawn.length).fill(0.07) }, { aspectRatio: 2.2, disablePicking: true, radialSegments: 12 }));
+      shape.addBuffer(new NGL.ArrowBuffer({ ...this.arrows(drawn, shifts), color: repeated(ARROW_COLOURS[this.forces ? "forces" : "start"], drawn.length), radius: new Float32Array(drawn.length).fill(this.forces ? 0.09 : 0.07) }, { aspectRatio: 2.2, disablePicking: true, radialSegments: 12 }));
       const repr = this.show(shape, name, {});
       this.arrowRepr = repr;
       // the arrows of a move in progress: the same atoms, new lengths
