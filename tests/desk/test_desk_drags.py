@@ -158,7 +158,7 @@ def test_callbacks_of_another_thread_while_a_cell_edits(opened):
     assert frames == sorted(frames)
     assert not page.session.state.preview
     assert page.shows(page.session.state), "the last thing shown is the last thing done"
-    current = [n["id"] for n in page.out.history["nodes"] if n["current"]]
+    current = [n["id"] for n in page.out.history["nodes"] if n.get("current")]
     assert current == [page.session.history.current] == [page.session.state.node]
     # overtaken gestures may say so; nothing else may have happened
     assert all("overtaken" in m or "is over" in m or "nothing to undo" in m for m in page.desk.messages)

@@ -72,7 +72,7 @@ def test_undo_redo_and_goto_show_what_they_say(opened, rutile):
         page.send(op)
         assert np.array_equal(page.session.state.arrays.positions, states[expected].arrays.positions)
         assert page.shows(states[expected])
-        current = [n["id"] for n in page.out.history["nodes"] if n["current"]]
+        current = [n["id"] for n in page.out.history["nodes"] if n.get("current")]
         assert current == [states[expected].node]
     assert not page.out.header["can_redo"]
     page.send("goto", node=0)
