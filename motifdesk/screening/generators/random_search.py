@@ -27,12 +27,6 @@ class RandomGenerator(Generator):
     }
 
     def prepare(self) -> None:
-        try:
-            import pyxtal  # noqa: F401
-        except ImportError as error:
-            raise ScreeningError(
-                f"PyXtal is not installed: {error}", where=f"generator {self.name}", remedy="pip install pyxtal"
-            ) from error
         from pymatgen.core import Composition
 
         self._compositions: list[dict[str, int]] = []
@@ -40,6 +34,12 @@ class RandomGenerator(Generator):
             as_formula(formula, f"generator {self.name}")
             parsed = Composition(str(formula)).get_el_amt_dict()
             self._compositions.append({k: int(v) for k, v in parsed.items()})
+        try:
+            import pyxtal  # noqa: F401
+        except ImportError as error:
+            raise ScreeningError(
+                f"PyXtal is not installed: {error}", where=f"generator {self.name}", remedy="pip install pyxtal"
+            ) from error
         if self._compositions:
             return
         from motifdesk.structures import corpus
