@@ -35,6 +35,8 @@ class StagePane {
     const { stage } = this;
     for (const name of ["clickPick-left", "clickPick-right", "clickPick-middle"]) stage.mouseControls.remove(name);
     stage.mouseControls.remove("hoverPick");
+    // nglview tells Python of every component, for its own bookkeeping, and writes each to the console, which keeps it alive
+    for (const name of ["componentAdded", "componentRemoved"]) stage.signals[name].removeAll();
     stage.setParameters({ cameraType: "orthographic", tooltip: false, fogNear: 70, fogFar: 160, clipDist: 0, clipNear: 0, clipFar: 100, hoverTimeout: 30, lightIntensity: 1.05, ambientIntensity: 0.35, sampleLevel: 0 });
     this.paint();
     this.watcher = new MutationObserver(() => this.paint());
