@@ -89,9 +89,13 @@ class InvariantSolver:
         self._bonds, self._motif = bonds, net.motif[bonds]
         self._all_w2 = weights**2
         self._w2 = weights[bonds] ** 2 * size[self._motif]
-        self._fixed = np.concatenate(
+        fixed = np.concatenate(
             [self.move[net.ligand[bonds]] - self.move[net.centre[bonds]], net.strained[bonds] @ self.strain], axis=2
         )
+        # bonds are linear in displacements and strain: their part of the normal matrix is the same in every state
+        self._fixed = (self._w2[:, None, None] * fixed).reshape(3 * len(bonds), fixed.shape[2])
+        self._still = self._fixed.T @ fixed.reshape(self._fixed.shape)
+        self._moves, self._turns = (a.reshape(3 * len(a), a.shape[2]) for a in (self.move, self.turn))
         chosen, times = [], []
         for k, c in enumerate(coordinates):
             motif = c.parts[0].motif
@@ -127,17 +131,19 @@ class InvariantSolver:
 
     def linearise(self, state: NetworkState, shape: np.ndarray, asked: np.ndarray, *, damped: bool = False) -> Point:
         net, bonds, size = self.net, self._bonds, self.unknowns
-        fixed = self._fixed.shape[2]
+        fixed = self._fixed.shape[1]
         now = net.vectors(state)
         rotation = state.rotations[self._motif]
         aim = (rotation @ shape[bonds][:, :, None])[:, :, 0]
-        jacobian = np.empty((len(bonds), 3, size))
-        jacobian[:, :, :fixed] = self._fixed
-        jacobian[:, :, fixed:] = cross_matrices(aim) @ self.turn[self._motif]
-        flat = jacobian.reshape(-1, size)
-        weighted = (self._w2[:, None, None] * jacobian).reshape(-1, size)
-        matrix = weighted.T @ flat
-        force = weighted.T @ (aim - now[bonds]).ravel()
+        turning = cross_matrices(aim) @ self.turn[self._motif]
+        weighted = (self._w2[:, None, None] * turning).reshape(3 * len(bonds), size - fixed)
+        off_aim = (aim - now[bonds]).ravel()
+        matrix, force = np.empty((size, size)), np.empty(size)
+        matrix[:fixed, :fixed] = self._still
+        matrix[fixed:, :fixed] = turning.reshape(weighted.shape).T @ self._fixed
+        matrix[:fixed, fixed:] = matrix[fixed:, :fixed].T
+        matrix[fixed:, fixed:] = weighted.T @ turning.reshape(weighted.shape)
+        force[:fixed], force[fixed:] = off_aim @ self._fixed, off_aim @ weighted
         own = matrix[fixed:, fixed:]
         own[np.diag_indices_from(own)] += 1e-9 * max(float(np.trace(own)), 1e-6)
         if damped:
@@ -163,15 +169,15 @@ class InvariantSolver:
         diagonal[:moves] += net.site_penalty
         diagonal[moves : moves + strains] += net.strain_penalty
         if not proximal:
-            force[:moves] -= net.site_penalty * np.tensordot(state.displacements, self.move, axes=((0, 1), (0, 1)))
+            force[:moves] -= net.site_penalty * (state.displacements.ravel() @ self._moves)
             force[moves : moves + strains] -= net.strain_penalty * state.strain @ self.strain
         heavy = self._times * np.minimum(self.limits, stiff) ** 2
         matrix += (heavy[:, None] * at.levers).T @ at.levers
         force += (heavy * at.off) @ at.levers
         answer = solve_symmetric(matrix, force)
-        moved = self.move @ answer[:moves]
+        moved = (self._moves @ answer[:moves]).reshape(-1, 3)
         strain = self.strain @ answer[moves : moves + strains]
-        turns = self.turn @ answer[moves + strains :]
+        turns = (self._turns @ answer[moves + strains :]).reshape(-1, 3)
         largest = float(max(np.abs(moved).max(initial=0.0), np.abs(strain).max(initial=0.0)))
         after = NetworkState(
             state.displacements + moved, state.strain + strain, rotation_matrices(turns) @ state.rotations

@@ -194,9 +194,12 @@ def rotation_matrices(turns: np.ndarray) -> np.ndarray:
 
 
 def solve_symmetric(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
-    from scipy.linalg import LinAlgError, cho_factor, cho_solve
+    """The answer to ``matrix @ x = right``; of a matrix that is not positive definite the shortest of the nearest."""
+    from scipy.linalg.lapack import dposv
 
-    try:
-        return cho_solve(cho_factor(matrix, check_finite=False), right, check_finite=False)
-    except LinAlgError:
+    if not len(right):
+        return right
+    _, answer, failed = dposv(matrix, right)
+    if failed:
         return np.linalg.lstsq(matrix, right, rcond=None)[0]
+    return np.asarray(answer)
