@@ -70,10 +70,10 @@ def energy(lab: Any) -> None:
 
 @shot
 def path(lab: Any) -> None:
-    """The way over the map to rutile, a third of it gone."""
+    """The way over the map to the layered polymorph, a third of it gone."""
     _tab(lab, "Path")
-    lab.python("desk.show_path('start', 'rutile-TiO2.cif', n=11); desk.settle(120)", timeout=150)
-    lab.python("desk.session.along('start', 'rutile-TiO2.cif', 0.3, n=11)", timeout=150)
+    lab.python("desk.show_path('start', 'alpha-Li2IrO3.cif', n=11); desk.settle(120)", timeout=150)
+    lab.python("desk.session.along('start', 'alpha-Li2IrO3.cif', 0.3, n=11)", timeout=150)
 
 
 @shot

@@ -23,6 +23,8 @@ from motifdesk.structures.errors import MotifDeskError, SessionError
 
 TIERS = ("move", "release", "idle")
 TOLERANCES = (0.01, 0.1)
+# a point between codes need not be the code of anything: that is not the decoder's failure, but it is no exact decode
+_BETWEEN = "this is near the code asked for, no structure with just that code was found"
 """Angstrom: a strict and a forgiving search; a small tilt shows as the difference of the two."""
 
 
@@ -123,7 +125,8 @@ def _move(sheet: Sheet, state: State, services: Services) -> None:
         value = f"{latent.residual:.1e} ({latent.source})" if latent.source else f"{latent.residual:.1e}"
         sheet.rows.append(Row("residual", "Decode residual", value, "", "move", latent.residual, unsure))
         if unsure:
-            sheet.object(f"the decode has not converged (residual {latent.residual:.1e})")
+            words = _BETWEEN if latent.source in ("drag", "path") else "the decode has not converged"
+            sheet.object(f"{words} (residual {latent.residual:.1e})")
     for note in state.notes:
         sheet.object(note)
 
