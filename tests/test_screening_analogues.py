@@ -145,3 +145,41 @@ def test_analogues_are_near_rest_where_that_is_asked_for():
     any_ = [unrest(c.arrays) for c in make_generator({**few, "unrest": 0}, 3)]
     assert sum(f <= 0.3 for f in calm) > sum(f <= 0.3 for f in any_) and np.mean(calm) < np.mean(any_)
     assert len({c.arrays.formula for c in make_generator(few, 3)}) == 12
+
+
+def test_every_class_of_compounds_has_its_share():
+    """Intermetallics are rarely neutral and never the nearest to rest, and yet they are proposed."""
+    generator = make_generator({"kind": "analogue", "max_atoms": 12}, seed=2)
+    table = generator._table
+
+    def shares(rows):
+        z = [{z for z, _ in generator._target(k)} for k in rows]
+        return np.array([np.mean([bool(s & {9, 17, 35, 53}) for s in z]), np.mean([bool(s & {8}) for s in z])])
+
+    first = [rows[0] for rows in generator._draws]
+    everything = [k for rows in generator._draws for k in rows]
+    assert len(table["parent"]) >= len(everything) == len(set(everything)) == generator.most()
+    best = [generator._places[n] for n in range(len(first))]
+    assert best == [(n, 0) for n in range(len(first))], "every draw gives its best before any gives its second best"
+    assert np.abs(shares(first) - shares(everything)).max() < 0.05
+
+
+def test_after_the_best_of_every_draw_come_the_second_best():
+    from motifdesk.screening.generators.analogues import unrest
+
+    generator = make_generator({"kind": "analogue", "max_atoms": 6, "unrest": 0.3}, seed=1)
+    places = {place: n for n, place in enumerate(generator._places)}
+    mixed = 0
+    for draw, rows in enumerate(generator._draws[:12]):
+        order = [places[draw, rank] for rank in range(len(rows))]
+        assert order == sorted(order)
+        made = [generator.make(n) for n in order]
+        expected = sorted(generator._made(k)[1]["parent"] for k in rows)
+        assert sorted(c.recipe["parent"] for c in made) == expected, "each of a draw once"
+        by_recipe = {str(generator._made(k)[1]): k for k in rows}
+        sound = [generator._sound(by_recipe[str(c.recipe)]) for c in made]
+        assert sound == sorted(sound, reverse=True), "what is neutral and comparable goes first"
+        restless = [unrest(c.arrays) > 0.3 for c, good in zip(made, sound, strict=True) if good]
+        assert restless == sorted(restless), "and of that what is near rest"
+        mixed += len(set(sound)) > 1
+    assert mixed

@@ -11,7 +11,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import permutations
+from itertools import islice, permutations
 from typing import Any, ClassVar
 
 import numpy as np
@@ -31,6 +31,10 @@ from ..volumes import rescaled
 from .base import Generator
 
 PROPERTIES = ("formation_energy_per_atom", "band_gap")
+# what a compound is called after, the first that is there; the rest are intermetallics
+_ANIONS = (("F", "Cl", "Br", "I"), ("O",), ("S", "Se", "Te"), ("N", "P", "As", "Sb", "Bi"), ("H", "B", "C", "Si", "Ge"))
+_CLASS = {z: n for n, group in enumerate(_ANIONS) for z, symbol in enumerate(element_symbols()) if symbol in group}
+_WINDOW = 40  # draws that classes are told apart among: the order of the candidates is kept from one such to the next
 
 
 class AnalogueGenerator(Generator):
@@ -38,7 +42,9 @@ class AnalogueGenerator(Generator):
 
     Of `draws` targets the one is taken whose charges balance, for which a hull is known, whose exchange was observed
     most often, and which is near rest: the bundled potential (`energies.distilled`) finds no force above `unrest` in
-    it. Such crystals relax in fewer steps; small and simple ones are among them a little more often.
+    it. Such crystals relax in fewer steps. The targets of a draw are of one class (oxides, halides, intermetallics,
+    ...), so that no class is passed over because others are at rest more often. Once every draw has given its best the
+    second best follow, and so on: few candidates are the likeliest ones, many are as varied as crystals are.
 
     Conditions: `chemical_system` and `formula` exactly; `space_group` as in the parent, kept by the exchange; a
     property's range by the codec's heads, whose values choose among the `draws`. Held-out (development) structures are
@@ -84,11 +90,14 @@ class AnalogueGenerator(Generator):
         if o["replace"] > 1 and not asked:
             raise ScreeningError("two exchanges at once and anything allowed", where=where, remedy="name what to make")
         self._table = _exchanges(tuple(o["corpora"]), int(o["observed"]), frozenset(asked), int(o["replace"]))
-        self._order = self._ordered()
-        if not len(self._order):
+        order = self._ordered()
+        if not len(order):
             raise ScreeningError(
                 "no known crystal has such an analogue", where=where, remedy="lower observed, or ask for less"
             )
+        self._draws = self._drawn(order)
+        most = 1 if self._wanted else max(map(len, self._draws))  # the second best of a property is not what was asked
+        self._places = [(n, rank) for rank in range(most) for n, rows in enumerate(self._draws) if len(rows) > rank]
 
     def _ordered(self) -> np.ndarray:
         """Rows of the table in the order of the candidates: by turns of the parents, who stand in a random order."""
@@ -123,20 +132,32 @@ class AnalogueGenerator(Generator):
             return False
         return not self._formula or _smallest(target) == self._formula
 
-    def most(self) -> int:
-        return max(1, len(self._order) // self._each)
+    def _drawn(self, order: np.ndarray) -> list[list[int]]:
+        """Rows of the table that compete, in the order of the candidates."""
+        asked = bool(self._system or self._formula)
+        each = int(self.options["draws"]) or (3 if asked else 6)
+        if asked or self._wanted:  # the order stands: what was asked decides, not the class
+            return [order[k : k + each].tolist() for k in range(0, len(order), each)]
+        rng = np.random.default_rng([self.seed, zlib.crc32(b"analogue draws")])
+        drawn: list[list[int]] = []
+        window = each * _WINDOW
+        for start in range(0, len(order), window):
+            by_class: dict[int, list[int]] = {}
+            for k in order[start : start + window].tolist():
+                by_class.setdefault(min(_CLASS.get(z, len(_ANIONS)) for z, _ in self._target(k)), []).append(k)
+            here = [rows[j : j + each] for _, rows in sorted(by_class.items()) for j in range(0, len(rows), each)]
+            drawn += [here[j] for j in rng.permutation(len(here))]
+        return drawn
 
-    @property
-    def _each(self) -> int:
-        asked = int(self.options["draws"]) or (3 if self._system or self._formula else 6)
-        return max(1, min(asked, len(self._order)))
+    def most(self) -> int:
+        return len(self._places)
 
     def propose(self, index: int) -> tuple[Any, dict[str, Any]]:
-        """Each candidate has `draws` targets of its own and takes the best of them."""
-        rows = self._order[index * self._each : (index + 1) * self._each].tolist()
-        rows.sort(key=lambda k: -int(self._table["observed"][k]))
+        """The best of draw `index`; beyond the last draw the second best of the first, and so on."""
+        draw, rank = self._places[index]
+        rows = sorted(self._draws[draw], key=lambda k: -int(self._table["observed"][k]))
         if not self._wanted:
-            return self._restful(rows)
+            return self._made(next(islice(self._restful(rows), rank, None)))
         from ..checks.wishes import the_codec
 
         codec, best = the_codec(), (np.inf, rows[0])
@@ -149,19 +170,20 @@ class AnalogueGenerator(Generator):
         arrays, recipe = self._made(best[1])
         return arrays, {**recipe, "asked": self._wanted}
 
-    def _restful(self, rows: list[int]) -> tuple[AtomArrays, dict[str, Any]]:
-        """The first sound one near rest, by the bundled potential; the one nearest to it where none is near."""
-        limit, nearest, best = float(self.options["unrest"]), np.inf, None
+    def _restful(self, rows: list[int]) -> Iterator[int]:
+        """Rows, the sound ones near rest by the bundled potential first, then the sound ones by how far they are."""
+        limit, far, doubtful = float(self.options["unrest"]), [], []
         for k in rows:
             if not self._sound(k):
+                doubtful.append(k)
                 continue
-            made = self._made(k)
-            force = unrest(made[0]) if limit > 0.0 else 0.0
+            force = unrest(self._made(k)[0]) if limit > 0.0 else 0.0
             if force <= limit:
-                return made
-            if force < nearest:
-                nearest, best = force, made
-        return self._made(rows[0]) if best is None else best
+                yield k
+            else:
+                far.append((force, k))
+        yield from (k for _, k in sorted(far))
+        yield from doubtful
 
     def _sound(self, k: int) -> bool:
         """Whether known oxidation states balance a target, and known phases are there to compare it with."""
