@@ -63,3 +63,34 @@ class Slope(Calculator):
         forces[0, 0] = self.steepness
         energy = -self.steepness * float(atoms.get_positions()[0, 0])
         self.results = {"energy": energy, "forces": forces, "stress": np.zeros(6)}
+
+
+class Misshapen(Steady):
+    """Forces of one atom too many, or a stress of four numbers."""
+
+    def __init__(self, what: str = "forces"):
+        super().__init__()
+        self.what = what
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        super().calculate(atoms, properties, system_changes)
+        self.results[self.what] = np.zeros((len(atoms) + 1, 3) if self.what == "forces" else 4)
+
+
+class Unlicensed:
+    """Does not start."""
+
+    def __init__(self):
+        raise OSError("no licence for this machine")
+
+
+class Wordy:
+    """Batched; of a crystal with potassium it says a word, not a number."""
+
+    name = "wordy"
+
+    def ase(self):
+        return Steady()
+
+    def energies(self, structures):
+        return ["much" if 19 in a.numbers else -1.0 for a in structures]

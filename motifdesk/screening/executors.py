@@ -11,7 +11,8 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Protocol
+from concurrent.futures import CancelledError
+from typing import Any, NoReturn, Protocol
 
 from .errors import ScreeningError
 from .hands import RESULTS, Hand, News, remaining, split, work_alone
@@ -21,6 +22,7 @@ Task = Mapping[str, Any]
 Result = dict[str, Any]
 
 PATIENCE = "20s"  # for a Dask scheduler to answer
+_LOOK = 0.02  # seconds between two looks at whether something has come, or all is to stop
 
 
 class Executor(Protocol):
@@ -40,6 +42,7 @@ class Inline:
 
     def run(self, tasks: Iterable[Task], stop: threading.Event) -> Iterator[Result]:
         for task in tasks:
+            self._shop.fit()
             for unit in split(task):
                 if stop.is_set():
                     return
@@ -124,6 +127,8 @@ class Local:
             if hand not in self._hands:
                 continue  # of one that was replaced
             hand.heard = time.monotonic()
+            if message is not None and "unfit" in message:
+                raise ScreeningError(**message["unfit"])
             if message is None:
                 gone.append((hand, "the worker process died"))
             elif message.get("ready"):
@@ -168,6 +173,7 @@ class OnDask:
                 f"Dask is not installed: {error}", where="scheduler", remedy='pip install "motifdesk[screen]"'
             ) from error
         self._own = isinstance(scheduler, str)
+        self._where = scheduler if self._own else "scheduler"
         try:
             self._client = Client(scheduler, timeout=PATIENCE, set_as_default=False) if self._own else scheduler
         except (OSError, TimeoutError, ValueError) as error:
@@ -195,22 +201,39 @@ class OnDask:
 
         fill()
         while held and not stop.is_set():
+            if not waiting.has_ready():  # not `next`, which would wait for workers that may never come
+                stop.wait(_LOOK)
+                continue
             future = next(waiting)
             task = held.pop(future.key)
             if future.status == "finished":
-                yield from future.result()
+                try:
+                    found = future.result()
+                except (CancelledError, OSError):
+                    self._lost()
+                yield from found
+            elif future.status in ("cancelled", "lost"):
+                self._lost()
+            elif isinstance(error := future.exception(), ScreeningError):  # a calculator that does not start there
+                raise error
             else:
                 units = split(task)
                 if len(units) > 1:  # find the one that takes the workers down
                     for unit in units:
                         submit(unit)
                 else:
-                    error = future.exception()
                     yield {"lost": [units[0], f"{type(error).__name__}: {error}"[:250]]}
             future.release()
             fill()
         for future in list(waiting.futures):
             future.cancel()
+
+    def _lost(self) -> NoReturn:
+        raise ScreeningError(
+            "the Dask scheduler is gone; what came before is safe",
+            where=self._where,
+            remedy="start it and run the same plan again, it goes on where it stopped",
+        ) from None
 
     def close(self) -> None:
         """Leave the cluster as it was found; a client of our own is closed."""

@@ -1,8 +1,9 @@
 """A child process that works for a campaign: JSON lines in, JSON lines out. ``python -m motifdesk.screening.hand``
 
 The first line is the plan's spec, every further line a task (`Workshop.do`). Answers: {"task": n, ...} for each result
-or sign of life, {"task": n, "end": true} after the last. It ends itself when its standard input closes, so a killed
-campaign leaves nothing running. What libraries print goes to standard error.
+or sign of life, {"task": n, "end": true} after the last; {"unfit": why} where the calculator cannot be made. It ends
+itself when its standard input closes, so a killed campaign leaves nothing running. What libraries print goes to
+standard error.
 """
 
 from __future__ import annotations
@@ -37,9 +38,15 @@ def main() -> int:
     while True:
         message = json.loads(lines.get())
         if "spec" in message:
+            from motifdesk.screening.errors import ScreeningError
             from motifdesk.screening.work import Workshop
 
             shop = Workshop(message["spec"])
+            try:
+                shop.fit()
+            except ScreeningError as error:
+                say({"unfit": {"what": error.what, "where": error.where, "remedy": error.remedy}})
+                return 1
             try:  # before the clock of the first task runs
                 shop.warm()
             except Exception:  # told again, with its reason, by the task that needs it

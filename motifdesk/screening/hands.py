@@ -141,6 +141,10 @@ def _run(spec: Mapping[str, Any], work: Mapping[str, Any], seconds: float) -> tu
                 return done, f"over the time limit of {seconds:g} s"
             continue
         hand.heard = time.monotonic()
+        if message is not None and "unfit" in message:
+            hand.kill()
+            _KEPT.hand = None
+            raise ScreeningError(**message["unfit"])
         if message is None:
             hand.kill()
             _KEPT.hand = None

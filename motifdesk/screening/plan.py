@@ -115,7 +115,13 @@ class Plan:
         campaign = complete(given["campaign"], CAMPAIGN, "[campaign]")
         if not str(campaign["store"]).isprintable():
             raise ScreeningError(f"store = {campaign['store']!r}", where="[campaign]", remedy="the name of a file")
+        if not isinstance(campaign["scheduler"], str):
+            said = f"scheduler = {campaign['scheduler']!r} is no text"
+            raise ScreeningError(said, where="[campaign]", remedy='an address such as "tcp://host:8786"')
         energy = complete(given["energy"], ENERGY, "[energy]")
+        if not isinstance(energy["calculator"], str):
+            said = f"calculator = {energy['calculator']!r} is no text"
+            raise ScreeningError(said, where="[energy]", remedy=f"calculator: {ENERGY['calculator'].help}")
         if energy["relax"] and not energy["calculator"]:
             raise ScreeningError("relax without a calculator", where="[energy]", remedy='calculator = "chgnet"')
         if energy["optimiser"] not in ("bfgs", "fire"):

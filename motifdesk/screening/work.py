@@ -15,6 +15,7 @@ from .candidate import Candidate, Energy, arrays_from_dict
 from .checks import Checks
 from .energies import make_calculator, relax
 from .energies.calculators import Calculator
+from .errors import ScreeningError
 from .generators import Generator, make_generator
 
 Told = Callable[[dict[str, Any]], None]
@@ -50,12 +51,27 @@ class Workshop:
         """The calculator of the plan."""
         return self._given if self._given is not None else make_calculator(self.spec["energy"])
 
+    def fit(self) -> None:
+        """Make the calculator. ScreeningError where that fails: no candidate is at fault, and none is to be lost."""
+        if not self.spec["energy"]["calculator"]:
+            return
+        try:
+            _ = self.calculator
+        except ScreeningError:
+            raise
+        except Exception as error:  # a class of the user's own may raise anything
+            name = self.spec["energy"]["calculator"]
+            said = one_line(error, 200) if str(error) else "no message"
+            raise ScreeningError(
+                f"{name} does not start: {type(error).__name__}: {said}",
+                where="[energy] calculator",
+                remedy="mend it and run the same plan again, it goes on where it stopped",
+            ) from error
+
     def warm(self) -> None:
-        """Load what takes seconds: generators, the calculator, the map."""
+        """Load what takes seconds: generators and the map."""
         for table in self.spec["generate"]:
             self.generator(table["name"])
-        if self.spec["energy"]["calculator"]:
-            _ = self.calculator
         if self.spec["map"]:
             from .checks.wishes import the_codec
             from .placing import the_atlas
@@ -169,12 +185,13 @@ class Workshop:
             values = self.calculator.energies(structures)
             if len(values) != len(structures):
                 raise ValueError(f"{len(values)} energies for {len(structures)} structures")
+            values = [float(v) for v in values]
         except Exception as error:  # a calculator may raise anything
             if len(structures) == 1:
                 return [(None, _told(error))]
             return [pair for a in structures for pair in self._energies([a])]
         name = self.calculator.name
-        return [(float(v), "") if math.isfinite(v) else (None, f"calculator {name}: the energy is {v}") for v in values]
+        return [(v, "") if math.isfinite(v) else (None, f"calculator {name}: the energy is {v}") for v in values]
 
     def _phases(self, phases: Sequence[Any], tell: Told) -> None:
         for identifier, given in phases:

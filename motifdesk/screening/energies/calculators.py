@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from typing import Any, Protocol
 
-from motifdesk.structures import AtomArrays, from_arrays
+import numpy as np
+
+from motifdesk.structures import AtomArrays, from_arrays, to_arrays
 from motifdesk.structures.errors import one_line
 
 from ..errors import ScreeningError
@@ -115,6 +117,18 @@ def to_ase(arrays: AtomArrays) -> Any:
     from ase import Atoms
 
     return Atoms(arrays.numbers, arrays.positions, cell=arrays.cell, pbc=arrays.cell is not None)
+
+
+def well_shaped(atoms: Any) -> None:
+    """ScreeningError where forces or stress have not the shape that ASE asks for: atoms would follow others' forces."""
+    results = getattr(atoms.calc, "results", {})
+    for what, allowed in (("forces", [(len(atoms), 3)]), ("stress", [(6,), (3, 3)])):
+        found = results.get(what)
+        if found is not None and np.shape(found) not in allowed:
+            raise ScreeningError(
+                f"the calculator returned {what} of shape {np.shape(found)}, not {' or '.join(map(str, allowed))}",
+                where=to_arrays(atoms).formula,
+            )
 
 
 def make_calculator(options: Mapping[str, Any]) -> Calculator:

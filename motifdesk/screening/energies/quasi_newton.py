@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from .calculators import well_shaped
+
 BOND, CELL = 20.0, 1.5  # eV/A^2 of an atom, eV/A^3 (240 GPa) of a strain: chosen on 44 substituted crystals
 STEP = 0.2  # Angstrom, longest step of an atom; of n e likewise
 _RISE = 0.02  # eV/atom: a step that leads higher up than this taught the wrong curvature
@@ -59,6 +61,7 @@ def quasi_newton(atoms: Any, fmax: float, steps: int, cell: bool = True) -> Iter
 def _slope(atoms: Any, periodic: bool) -> tuple[float, np.ndarray]:
     energy = float(atoms.get_potential_energy())
     gradient = -np.asarray(atoms.get_forces())
+    well_shaped(atoms)
     if not periodic:
         return energy, gradient.ravel()
     stress = np.asarray(atoms.get_stress(voigt=False)) * atoms.get_volume() / len(atoms)

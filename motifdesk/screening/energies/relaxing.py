@@ -15,7 +15,7 @@ import numpy as np
 from motifdesk.structures import AtomArrays
 
 from ..errors import ScreeningError
-from .calculators import Calculator, to_ase
+from .calculators import Calculator, to_ase, well_shaped
 from .quasi_newton import quasi_newton
 
 OPTIMISERS = ("bfgs", "fire")
@@ -98,6 +98,7 @@ def evaluate(calculator: Calculator, arrays: AtomArrays) -> Evaluation:
     atoms.calc = calculator.ase()
     energy = float(atoms.get_potential_energy()) / len(atoms)
     forces = np.asarray(atoms.get_forces(), dtype=float)
+    well_shaped(atoms)
     stress = _stress(atoms)
     if not math.isfinite(energy) or not np.isfinite(forces).all():
         raise ScreeningError("the calculator returned NaN or infinity", where=f"{calculator.name} on {arrays.formula}")
@@ -171,6 +172,8 @@ def _fire(atoms: Any, fmax: float, steps: int, cell: bool) -> Iterator[tuple[flo
     from ase.optimize import FIRE
 
     moving = FrechetCellFilter(atoms) if cell else atoms
+    atoms.get_forces()
+    well_shaped(atoms)
     for _ in FIRE(moving, logfile=None).irun(fmax=fmax, steps=steps):
         forces = np.asarray(moving.get_forces())
         yield float(atoms.get_potential_energy()), float(np.sqrt(np.square(forces).sum(axis=1)).max())

@@ -111,8 +111,8 @@ def make_generator(table: Mapping[str, Any], seed: int = 0) -> Generator:
     if not isinstance(name, str) or not name or "/" in name or len(name) > 80 or not name.isprintable():
         raise ScreeningError(f"name = {name!r}", where="[[generate]]", remedy="a short text without '/'")
     seed = given.pop("seed", seed)
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise ScreeningError(f"seed = {seed!r}", where=where, remedy="a whole number from 0")
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise ScreeningError(f"seed = {seed!r}", where=where, remedy="a whole number from 0, below 2^63")
     count = given.pop("count", None)
     if count is not None and (isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MOST):
         raise ScreeningError(f"count = {count!r}", where=where, remedy=f"a whole number, 1 to {MOST:,}")

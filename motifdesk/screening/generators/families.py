@@ -46,6 +46,8 @@ class FamilyGenerator(Generator):
             )
         for name, value in self.options["parameters"].items():
             values = list(value) if isinstance(value, list | tuple) else [value]
+            if not values:
+                raise ScreeningError(f"{name} has no values", where=f"{where}, parameters", remedy="give at least one")
             try:
                 for v in values:
                     f.complete({name: v})

@@ -55,7 +55,9 @@ def look(arrays: AtomArrays, calculator: Calculator, options: Mapping[str, Any],
     notes: list[str] = []
     found: dict[str, Any] = {}
     try:
-        rested = relax(calculator, arrays, fmax=options["fmax"], steps=options["steps"], seconds=options["seconds"])
+        limits = {k: options[k] for k in ("fmax", "steps", "seconds")}
+        # every step is a sign of life: many slow ones are no calculator that hangs
+        rested = relax(calculator, arrays, **limits, watch=lambda frame: (alive(), True)[1])
         alive()
         arrays = rested.arrays
         found["relaxed_fmax"] = rested.fmax
