@@ -68,6 +68,8 @@ def test_words_and_the_list_pick_and_the_stage_shows_it(story):
     words.fill("O z>0.25")
     words.press("Enter")
     picked(story, story.value("desk.session.find_sites('O z>0.25')"))
+    edits = story.page.get_by_label("Sites that get another species")
+    browser.poll(lambda: edits.input_value() == "atoms", "the picked sites to be those that get another species", 20)
     words.fill("unobtainium")
     words.press("Enter")
     browser.poll(lambda: "names no sites" in story.page.locator(".md-sites-view .md-wrong").inner_text(), "why", 20)

@@ -162,6 +162,11 @@ def test_two_branches_are_put_side_by_side_turned_together_and_one_is_taken(stor
     panel.get_by_role("button", name="Go on with side A").click()
     browser.poll(lambda: story.value("desk.session.state.node") == 1, "the branch taken", 20)
     browser.poll(lambda: not page.locator(".md-compare.md-open").count(), "the comparison closed", 20)
+    # Escape ends it wherever the keyboard is on the desk, here still on the button that began it
+    page.locator(".md-compare-open").click()
+    browser.poll(panel.count, "the comparison again", 20)
+    page.keyboard.press("Escape")
+    browser.poll(lambda: not panel.count(), "the comparison closed by key", 20)
     on_stage(story)
 
 

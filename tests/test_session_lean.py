@@ -101,3 +101,24 @@ def test_differences_are_signed_and_name_the_atoms_that_moved(session):
     assert moved and moved[0][0].startswith("O") and moved == sorted(moved, key=lambda m: -m[1])
     session.substitute([0], "Sn")
     assert movers(session.compare(0, session.history.current)) == []
+
+
+def test_differences_of_figures_with_words_keep_their_digits_and_energies_their_composition(session):
+    from motifdesk.session.live_energy import load_live
+
+    assert load_live()
+    session.move_sites([2], [0.0, 0.0, 0.15])
+    rows, a, b = differences(session.compare(0, 1), session.services)
+    table = {row.key: row for row in rows}
+    for key, digits in (("live_force", 2), ("contact", 3), ("live_energy", 3)):
+        assert table[key].change == f"{b[key].number - a[key].number:+.{digits}f}", key
+    session.substitute([0], "Sn")
+    rows, *_ = differences(session.compare(0, session.history.current), session.services)
+    table = {row.key: row for row in rows}
+    assert table["live_energy"].a and table["live_energy"].b and table["live_energy"].change == ""
+
+
+def test_the_verdict_counts_the_other_sites_in_words():
+    crystal = Session(read("CaTiO3.cif"), codec=None, atlas=None)
+    crystal.substitute([1, 2], "Sr")
+    assert "(1 more site is off by over 0.5)" in str(crystal.readouts("release").verdict)

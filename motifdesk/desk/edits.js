@@ -21,10 +21,13 @@ function editsGroup(link, signal) {
   const wrong = element("p", { class: "md-wrong md-wrap", role: "status", "aria-live": "polite" });
   const symmetry = element("div", { class: "md-edit" }, element("span", {}, "symmetry"), tolerance, other, snap);
   const node = element("details", { class: "md-group md-edits", open: false }, element("summary", {}, "Species and symmetry"), element("div", { class: "md-edit" }, element("span", {}, "species"), which, species, substitute), symmetry, wrong);
+  let offered = "";
   link.on("edits", (e) => {
-    const kept = which.value;
-    const picked = (e.choices ?? []).some(([v]) => v === kept && !["atoms", "like", "motif", "orbit"].includes(v)) ? kept : e.choices?.[0]?.[0];
-    fill(which, e.choices ?? [], picked ?? "");
+    const picks = (e.choices ?? []).filter(([v]) => !v.startsWith("all:")).join();
+    const kept = (e.choices ?? []).some(([v]) => v === which.value);
+    // who picks means the picked: they are chosen at once; after that the list stays as it was left
+    fill(which, e.choices ?? [], (kept && (!picks || picks === offered) ? which.value : e.choices?.[0]?.[0]) ?? "");
+    offered = picks;
     const groups = e.groups ?? [];
     // the narrowest tolerance that restores something is offered first
     fill(tolerance, groups.map(([t, words]) => [String(t), words]), String((groups.find((g) => g[2]) ?? groups[0] ?? [""])[0]));

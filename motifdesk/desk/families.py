@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -97,9 +98,18 @@ def control(kind: Family, p: Parameter, value: Any) -> dict[str, Any]:
 
 
 def known_members(kind: Family) -> list[tuple[str, dict[str, Any]]]:
-    """Published members as (name, parameters): those of the registry, else its words."""
+    """Published members as (name, parameters): those of the registry, else its words.
+
+    A member that is called by its formula ("gamma-Li2IrO3") has these elements, whatever those of the design are.
+    """
     if kind.published:
-        return [(f"{m.name} ({m.group})" if m.group else m.name, dict(m.parameters)) for m in kind.published]
+        usual = {p.name: p.default for p in kind.parameters if p.is_species and p.default}
+        found = []
+        for m in kind.published:
+            formula = all(re.search(f"{symbol}(?![a-z])", m.name) for symbol in usual.values())
+            parameters = {**usual, **m.parameters} if formula else dict(m.parameters)
+            found.append((f"{m.name} ({m.group})" if m.group else m.name, parameters))
+        return found
     if kind.letters:
         return [(word, {"word": word}) for word in kind.members]
     return []

@@ -80,6 +80,7 @@ globalThis.motifdesk.keys = new AbortController();
     const at = deskAt(event.target);
     if (!at || event.key !== "Escape" || event.defaultPrevented || event.target.matches(TYPING) || event.target.closest("dialog, input")) return;
     event.preventDefault();
+    if (at.frame.classList.contains("md-comparing")) return at.link.send({ op: "compare", close: true });
     leave(at.frame);
   }, { signal });
 }

@@ -75,7 +75,10 @@ class Viewer:
             kinds = frozenset(scene.kinds(graph))
             if self.shown is None or (kinds and self._kinds.isdisjoint(kinds)):
                 self.shown = scene.default_kinds(arrays, graph)  # none of the kinds that were chosen from is left
-            self._kinds = kinds or self._kinds
+                self._kinds = kinds
+            elif self.shown and not kinds <= self._kinds:  # another element in the place of one that was shown
+                self.shown |= scene.default_kinds(arrays, graph) - self._kinds
+                self._kinds |= kinds
             pick = state.selection.motif
             extra = frozenset() if pick is None or graph is None else self._extra(graph, pick)
             colours = (self.colouring, colouring.signature(state, self.colouring))

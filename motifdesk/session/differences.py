@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +15,8 @@ from motifdesk.structures.arrays import AtomArrays, element_symbols
 
 _LEAST = 5e-4  # Angstrom or degree: less is no difference of a cell
 CELL = ("a", "b", "c", "alpha", "beta", "gamma")
+_ENERGIES = ("live_energy", "predicted_energy_per_atom")  # of isolated atoms: between two compositions no difference
+_WRITTEN = re.compile(r"(?<![\w.])[-+]?\d+(?:\.(\d+))?(e[-+]?\d+)?(?![\w.])")
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,9 @@ def differences(found: Comparison, services: Services) -> tuple[list[Difference]
         words = ["" if row is None else row.value for row in (one, two)]
         change = ""
         if one is not None and two is not None and one.number is not None and two.number is not None:
-            digits = len(one.value.split(" ")[-1].partition(".")[2]) if "e" not in one.value else 6
-            change = _signed(two.number - one.number, min(digits, 4))
+            change = _signed(two.number - one.number, _digits(one.value))
+        if key in _ENERGIES and found.a.formula != found.b.formula:
+            change = ""
         labels = {row.label for row in (one, two) if row is not None}
         label = known.label if len(labels) == 1 else " / ".join(sorted(labels))
         rows.append(Difference(key, label, known.unit, words[0], words[1], change, words[0] == words[1]))
@@ -84,6 +88,12 @@ def _cell_rows(found: Comparison) -> list[Difference]:
             Difference(f"cell_{key}", f"Cell {name}", unit, f"{one:.{digits}f}", f"{two:.{digits}f}", change, same)
         )
     return rows
+
+
+def _digits(text: str) -> int:
+    """Digits behind the point of the figures in a read-out such as "Ti6-O19 1.946" or "0.60 on O16"."""
+    figures = _WRITTEN.findall(text)
+    return 4 if any(power for _, power in figures) else min(max((len(d) for d, _ in figures), default=0), 4)
 
 
 def _signed(value: float, digits: int) -> str:

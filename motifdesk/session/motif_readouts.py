@@ -215,6 +215,7 @@ def valence_rows(sheet: Sheet, state: State) -> None:
     worst = max(off, key=lambda site: abs(off[site]))
     if abs(off[worst]) > VALENCE_OFF:
         many = sum(abs(d) > VALENCE_OFF for d in off.values())
-        more = f" ({many - 1} more sites are off by over {VALENCE_OFF})" if many > 1 else ""
+        others = "1 more site is" if many == 2 else f"{many - 1} more sites are"
+        more = f" ({others} off by over {VALENCE_OFF})" if many > 1 else ""
         expected = abs(graph.oxidation[worst])
         sheet.object(f"the bond valence of {named(state, worst)} is {sums[worst]:.2f}, {expected:g} expected{more}")

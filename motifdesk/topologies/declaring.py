@@ -146,9 +146,10 @@ def _element(value: str, name: str, where: str, *, empty: bool) -> str:
 
     if empty and value == "":
         return value
-    if not Element.is_valid_symbol(value):
+    symbol = value.strip().capitalize()
+    if not Element.is_valid_symbol(symbol):
         raise TopologyError(f"{name} = {value!r} is no element", where=where, remedy="give a symbol such as Ir")
-    return value
+    return symbol
 
 
 def length(default: float, text: str) -> Parameter:

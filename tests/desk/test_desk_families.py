@@ -140,3 +140,15 @@ def test_members_of_a_word_family_come_in_pages_with_their_count(page):
     settled(page)
     page.send("members", pages=1)
     assert settled(page).members == {}
+
+
+def test_elements_are_taken_in_any_case_and_a_compound_called_by_its_formula_has_its_elements(page):
+    page.send("build", family="harmonic-honeycomb", at="")
+    assert settled(page).family["known"][1] == ["beta-Li2IrO3 (Fddd)", True]
+    page.send("build", parameters={"centre": " rh "}, at="centre")
+    assert settled(page).family_error.get("text", "") == "" and controls(page)["centre"]["value"] == "Rh"
+    assert page.session.state.formula == "Li2RhO3" and page.session.history[2].name.endswith("centre Rh")
+    assert not any(same for _, same in page.out.family["known"]), "Li2RhO3 is not beta-Li2IrO3"
+    page.send("known", index=2)
+    assert settled(page) and page.session.state.formula == "Li2IrO3"
+    assert controls(page)["word"]["value"] == "++--" and page.out.family["known"][2][1]

@@ -170,3 +170,16 @@ def test_without_a_page_python_is_told(opened, rutile, tmp_path):
         page.desk.save_film(tmp_path / "x.gif", frames=1)
     with pytest.raises(SessionError, match="no such folder"):
         page.desk.save_picture(tmp_path / "nowhere" / "x.png")
+
+
+def test_polyhedra_stay_shown_when_their_centre_becomes_another_element(opened):
+    page = opened(md.read("beta-Li2IrO3.cif", cell="primitive"))
+
+    def chips():
+        return {k["name"]: k["shown"] for k in page.out.view["kinds"]}
+
+    assert chips() == {"IrO6": True, "LiO6": False}
+    page.session.substitute([k for k, z in enumerate(page.session.state.arrays.numbers) if z == 77], "Rh")
+    assert chips() == {"RhO6": True, "LiO6": False}
+    page.send("kind", kind="RhO6", shown=False).send("undo").send("kind", kind="IrO6", shown=False).send("redo")
+    assert chips() == {"RhO6": False, "LiO6": False}, "what was hidden stays hidden"
