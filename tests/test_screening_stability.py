@@ -225,3 +225,11 @@ def test_stability_without_relaxation_is_refused_before_anything_runs(tmp_path):
         Plan.make({"stability": {"phonons": True}}, tmp_path)
     with pytest.raises(ScreeningError, match="phonon"):
         Plan.make({"stability": {"phonon": True}}, tmp_path)
+
+
+def test_what_lies_between_the_wave_vectors_of_the_supercell_is_said_where_it_would_change_the_verdict():
+    atoms = bulk("Ar", "sc", a=1.12)
+    found = phonons(atoms, LennardJones(sigma=1, epsilon=1, rc=2.6, smooth=True), length=3.3, threshold=11.5)
+    assert found.supercell == (3, 3, 3), "without the zone's boundary, where it is softest"
+    assert found.stable and found.interpolated < -11.5
+    assert "interpolated between its wave vectors" in found.note

@@ -280,7 +280,7 @@ class Campaign:
     def _remember(self) -> None:
         for g in self.generators:
             self.store.remember(f"generator {g.name} {g.seed}", self._made_with(g))
-        self.store.remember("checks", self.plan.checks)
+        self.store.remember("checks", self._beside(self.plan.checks))
         self.store.remember("energy", self.plan.energy)
         self.store.remember("campaign", {k: v for k, v in self.plan.campaign.items() if k not in ("workers", "store")})
 
@@ -289,7 +289,7 @@ class Campaign:
 
         for g in self.generators:
             before = self.store.recall(f"generator {g.name} {g.seed}")
-            if before is not None and before != plain(self._made_with(g)):
+            if before is not None and self._beside(before) != plain(self._made_with(g)):
                 raise ScreeningError(
                     f"generator {g.name} was made with other options in an earlier run",
                     where=self.store.path,
@@ -297,13 +297,25 @@ class Campaign:
                 )
         for key, now in (("checks", self.plan.checks), ("energy", self.plan.energy)):
             before = self.store.recall(key)
-            if before is not None and len(self.store) and _but_seconds(before) != _but_seconds(plain(now)):
+            if (
+                before is not None
+                and len(self.store)
+                and _but_seconds(self._beside(before)) != _but_seconds(plain(self._beside(now)))
+            ):
                 raise ScreeningError(
                     f"[{key}] was different in an earlier run", where=self.store.path, remedy="name another store"
                 )
 
     def _made_with(self, g: Generator) -> dict[str, Any]:
-        return {"kind": f"{type(g).__module__}:{type(g).__qualname__}", "options": g.options}
+        return {"kind": f"{type(g).__module__}:{type(g).__qualname__}", "options": self._beside(g.options)}
+
+    def _beside(self, value: Any) -> Any:
+        """Paths below the plan's folder relative to it: a folder moved with its plan and store is the same campaign."""
+        if isinstance(value, Mapping):
+            return {k: self._beside(v) for k, v in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._beside(v) for v in value]
+        return value.removeprefix(f"{self.plan.folder}{os.sep}") if isinstance(value, str) else value
 
 
 def _but_seconds(table: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,12 +29,10 @@ def main(args: argparse.Namespace) -> int:
         raise ScreeningError(f"--workers {args.workers}", remedy="0 or more")
     if args.best < 1:
         raise ScreeningError(f"--best {args.best}", remedy="1 or more")
-    campaign = Campaign(args.plan)
     if args.status:
-        counts = campaign.store.counts()
-        parts = ", ".join(f"{n} {status}" for status, n in sorted(counts.items())) or "nothing yet"
-        print(f"{sum(counts.values())} of {campaign.total} candidates in {campaign.plan.store}: {parts}")
-        return 0
+        return _status(args.plan)
+    _can_be_written(args)
+    campaign = Campaign(args.plan)
     live = sys.stderr.isatty()
     said = [-1e9]
 
@@ -69,3 +67,30 @@ def main(args: argparse.Namespace) -> int:
         folder = export_shortlist(campaign.store, Path(args.export), best=args.best)
         print(f"shortlist -> {folder}")
     return 0
+
+
+def _status(file: str) -> int:
+    """Look at the store without touching it: while a campaign runs, or where it cannot be written."""
+    from .plan import Plan
+    from .store import Store
+
+    plan = Plan.read(file)
+    total = sum(len(g) for g in plan.generators())
+    counts: dict[str, int] = {}
+    if plan.store.exists():
+        with Store(plan.store, read_only=True) as store:
+            counts = store.counts()
+    parts = ", ".join(f"{n} {status}" for status, n in sorted(counts.items())) or "nothing yet"
+    print(f"{sum(counts.values())} of {total} candidates in {plan.store}: {parts}")
+    return 0
+
+
+def _can_be_written(args: argparse.Namespace) -> None:
+    """ScreeningError before the campaign runs, not hours later, where its report or shortlist cannot be put."""
+    if args.report and Path(args.report).is_dir():
+        raise ScreeningError("a folder, no file", where=f"--report {args.report}", remedy="name a file such as r.html")
+    if args.export:
+        target = Path(args.export)
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            said = "the folder is not empty" if target.is_dir() else "a file, no folder"
+            raise ScreeningError(said, where=f"--export {args.export}", remedy="name a new one")

@@ -11,11 +11,13 @@ import json
 import os
 import re
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from motifdesk import __version__
 from motifdesk.structures import AtomArrays, from_arrays, write
 from motifdesk.structures.arrays import element_symbols
 from motifdesk.structures.cells import right_handed
@@ -63,37 +65,49 @@ def export_shortlist(
     Raises
     ------
     ScreeningError
-        nothing passed, or the folder holds files already.
+        nothing passed, the folder holds files already or cannot be written.
     """
     chosen = shortlist(store, best, where)
     if not chosen:
         raise ScreeningError("nothing passed", where=store.path, remedy="loosen the checks or propose more")
     target = Path(folder)
-    if target.exists() and any(target.iterdir()):
-        raise ScreeningError("the folder is not empty", where=target, remedy="name a new one")
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        said = "the folder is not empty" if target.is_dir() else "a file, no folder"
+        raise ScreeningError(said, where=target, remedy="name a new one")
+    try:
+        _write_all(store, target, chosen, inputs)
+    except OSError as error:
+        raise ScreeningError(
+            f"the shortlist cannot be written: {error.strerror or error}",
+            where=error.filename or target,
+            remedy="free some space or name another folder; the store is as it was",
+        ) from error
+    return target
+
+
+def _write_all(store: Store, target: Path, chosen: Sequence[Candidate], inputs: bool) -> None:
     target.mkdir(parents=True, exist_ok=True)
     rows, recipes = [], []
     stable = stability_of(store)
     for rank, c in enumerate(chosen, 1):
-        name = f"{rank:04d}_{_safe(c.final.composition.reduced_formula)}.cif"
+        stem = f"{rank:04d}_{_safe(c.final.composition.reduced_formula)}"
+        crystal = _final(c).is_crystal
+        name = f"{stem}.cif" if crystal else f"{stem}.xyz"
         write(c.final, target / name)
         looked = {k: v for k, v in stable.get(c.id, {}).items() if k in STABILITY_COLUMNS}
         rows.append({**row(c), **looked, "file": name})
         recipes.append({"id": c.id, "file": name, "recipe": c.recipe, "verdicts": c.to_dict()["verdicts"]})
+        if inputs and crystal:  # a molecule needs a box of somebody's choice first
+            vasp_input(c, target / "vasp" / stem)
+            espresso_input(c, target / "espresso" / f"{stem}.in")
     with open(target / "table.csv", "w", newline="", encoding="utf-8") as out:
         table = csv.DictWriter(out, COLUMNS)
         table.writeheader()
         table.writerows(rows)
     plan = {key: store.recall(key) for key in ("campaign", "checks", "energy")}
     _json(target / "recipes.json", {"plan": plan, "candidates": recipes})
-    _json(target / "optimade.json", optimade(chosen))
+    _json(target / "optimade.json", optimade(chosen, _written(store.path)))
     _json(target / "flows.json", flows(chosen))
-    if inputs:
-        for rank, c in enumerate(chosen, 1):
-            name = f"{rank:04d}_{_safe(c.final.composition.reduced_formula)}"
-            vasp_input(c, target / "vasp" / name)
-            espresso_input(c, target / "espresso" / f"{name}.in")
-    return target
 
 
 def row(c: Candidate) -> dict[str, Any]:
@@ -113,10 +127,10 @@ def row(c: Candidate) -> dict[str, Any]:
     }
 
 
-def optimade(candidates: Iterable[Candidate]) -> dict[str, Any]:
+def optimade(candidates: Iterable[Candidate], modified: str | None = None) -> dict[str, Any]:
     """Candidates as the answer of an OPTIMADE ``/structures`` end point (specification 1.2; C. W. Andersen et al., Sci.
-    Data 8, 217 (2021)); own properties carry the prefix ``_motifdesk_``."""
-    data = [_optimade(c) for c in candidates]
+    Data 8, 217 (2021)); own properties carry the prefix ``_motifdesk_``. modified: when, as RFC 3339 in UTC."""
+    data = [_optimade(c, modified) for c in candidates]
     return {
         "data": data,
         "meta": {
@@ -124,12 +138,20 @@ def optimade(candidates: Iterable[Candidate]) -> dict[str, Any]:
             "query": {"representation": "/structures"},
             "more_data_available": False,
             "data_returned": len(data),
+            "implementation": {"name": "MotifDesk", "version": __version__},
         },
     }
 
 
-def _optimade(c: Candidate) -> dict[str, Any]:
-    arrays = right_handed(_final(c))
+def _written(path: Path) -> str:
+    """When a file was last written, as OPTIMADE writes times."""
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _optimade(c: Candidate, modified: str | None) -> dict[str, Any]:
+    arrays = _final(c)
+    periodic = 1 if arrays.is_crystal else 0
+    arrays = right_handed(arrays) if periodic else arrays
     symbols = [element_symbols()[z] for z in arrays.numbers.tolist()]
     elements = sorted(set(symbols))
     amounts = np.array([symbols.count(s) for s in elements])
@@ -147,15 +169,15 @@ def _optimade(c: Candidate) -> dict[str, Any]:
         "chemical_formula_descriptive": formula,
         "chemical_formula_reduced": formula,
         "chemical_formula_anonymous": anonymous,
-        "dimension_types": [1, 1, 1],
-        "nperiodic_dimensions": 3,
+        "dimension_types": [periodic] * 3,
+        "nperiodic_dimensions": 3 * periodic,
         "lattice_vectors": None if arrays.cell is None else arrays.cell.tolist(),
         "cartesian_site_positions": arrays.positions.tolist(),
         "nsites": len(arrays),
         "species": species,
         "species_at_sites": symbols,
         "structure_features": [],
-        "last_modified": None,
+        "last_modified": modified,
         "_motifdesk_recipe": c.recipe,
         **{f"_motifdesk_{k}": v for k, v in row(c).items() if k in ("energy_per_atom", "above_hull", "spacegroup")},
     }
@@ -184,6 +206,8 @@ def vasp_input(c: Candidate, folder: str | os.PathLike[str]) -> Path:
 
     from pymatgen.io.vasp.sets import MPRelaxSet
 
+    if not _final(c).is_crystal:
+        raise ScreeningError("a molecule has no cell", where=c.id, remedy="put it into a box first")
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
@@ -206,6 +230,8 @@ def espresso_input(c: Candidate, file: str | os.PathLike[str], spacing: float = 
 
     from .energies.calculators import to_ase
 
+    if not _final(c).is_crystal:
+        raise ScreeningError("a molecule has no cell", where=c.id, remedy="put it into a box first")
     arrays = right_handed(_final(c))
     assert arrays.cell is not None
     lengths = np.linalg.norm(np.linalg.inv(arrays.cell), axis=0)

@@ -72,7 +72,7 @@ class Listing:
             path = Path(os.path.expanduser(os.fspath(held)))
             if not path.is_file():
                 raise ScreeningError("no such store", where=path, remedy="name the .sqlite file of a campaign")
-            held = Store(path)
+            held = Store(path, read_only=not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)))
         self.store: Store = held
         self._lock = threading.RLock()
         self.columns: dict[str, np.ndarray] = {}

@@ -25,7 +25,7 @@ import os
 import sys
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,7 @@ class Plan:
     energy: Mapping[str, Any]
     folder: Path = field(default_factory=Path)
     stability: Mapping[str, Any] = field(default_factory=lambda: complete({}, STABILITY, "[stability]"))
+    file: str = ""  # its name, for messages; "" for a plan from a dict
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Plan:
@@ -100,10 +101,9 @@ class Plan:
         except tomllib.TOMLDecodeError as error:
             raise ScreeningError(f"no TOML: {error}", where=file, remedy="mend that line") from error
         try:
-            return cls.make(table, file.parent)
+            return replace(cls.make(table, file.parent), file=file.name)
         except ScreeningError as error:
-            where = f"{file.name}: {error.where}" if error.where else file.name
-            raise ScreeningError(error.what, where=where, remedy=error.remedy) from error
+            raise _in_file(error, file.name) from error
 
     @classmethod
     def make(cls, table: Mapping[str, Any], folder: str | os.PathLike[str] = ".") -> Plan:
@@ -167,18 +167,24 @@ class Plan:
     def generators(self) -> list[Generator]:
         """Every generator, made."""
         if not self.generate:
-            raise ScreeningError("there is no generator", where="plan", remedy="add a [[generate]] table")
+            said = ScreeningError("there is no generator", where="plan", remedy="add a [[generate]] table")
+            raise _in_file(said, self.file)
         made = []
         for k, table in enumerate(self.generate):
             try:
                 made.append(make_generator(table, self.campaign["seed"]))
-            except ScreeningError:
-                raise
+            except ScreeningError as error:
+                raise _in_file(error, self.file) from error
             except Exception as error:  # a class of the user's own may raise anything
-                raise ScreeningError(
-                    f"{type(error).__name__}: {one_line(error)}", where=f"[[generate]] {k + 1}"
-                ) from error
+                said = ScreeningError(f"{type(error).__name__}: {one_line(error)}", where=f"[[generate]] {k + 1}")
+                raise _in_file(said, self.file) from error
         return made
+
+
+def _in_file(error: ScreeningError, name: str) -> ScreeningError:
+    """The same with the plan's file before the place."""
+    where = ": ".join(str(w) for w in (name or None, error.where) if w)
+    return ScreeningError(error.what, where=where or None, remedy=error.remedy)
 
 
 def _there(calculator: str, folder: Path, elsewhere: bool) -> None:

@@ -15,6 +15,7 @@ from motifdesk.structures import AtomArrays
 from motifdesk.structures.arrays import element_symbols
 
 from .candidate import Candidate
+from .errors import ScreeningError
 from .exporting import row, shortlist
 from .plots import plots
 from .stability.keeping import lines_of, stability_of
@@ -33,7 +34,7 @@ border-bottom:1px solid var(--line);vertical-align:middle}th{background:var(--he
 .short{width:auto;min-width:55%}
 th.n,td.n{text-align:right;font-variant-numeric:tabular-nums}td.n{white-space:nowrap}td.n .muted{white-space:normal}
 .muted{color:var(--soft)}svg text{font:11px system-ui,sans-serif;fill:var(--soft)}
-figure{margin:0}figcaption{font-size:13px;color:var(--soft);text-align:center}.scroll{overflow-x:auto}
+figure{margin:0;max-width:600px}figcaption{font-size:13px;color:var(--soft);text-align:center}.scroll{overflow-x:auto}
 sub{font-size:.75em;line-height:0}
 .copy{user-select:all;display:block;background:var(--head);padding:.3em .5em;border-radius:4px;cursor:copy}
 @media print{th{position:static}details{display:none}}
@@ -67,10 +68,15 @@ def html_report(store: Store, *, best: int = 50, title: str | None = None) -> st
 
 
 def write_report(store: Store, path: str | os.PathLike[str], *, best: int = 50) -> Path:
-    """Write `html_report` to a file; returns its path."""
+    """Write `html_report` to a file; returns its path. ScreeningError where it cannot be written."""
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(html_report(store, best=best), encoding="utf-8")
+    text = html_report(store, best=best)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        said = f"the report cannot be written: {error.strerror or error}"
+        raise ScreeningError(said, where=target, remedy="name another file") from error
     return target
 
 

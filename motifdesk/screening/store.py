@@ -24,8 +24,8 @@ import numpy as np
 
 from .candidate import Candidate, Energy, Verdict, arrays_from_dict, arrays_to_dict, dumps
 from .errors import ScreeningError
+from .opening import damaged, full, opened
 
-_VERSION = 1
 _COLUMNS = {
     "generator": "TEXT NOT NULL",
     "seed": "INTEGER NOT NULL",
@@ -87,29 +87,7 @@ class Store:
         self._held: Any = None
         if read_only and not self.path.exists():
             raise ScreeningError("no such store", where=self.path, remedy="run `motifdesk screen plan.toml` first")
-        try:
-            if not read_only:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-            source = f"{self.path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
-            self._db = sqlite3.connect(source, uri=True, check_same_thread=False, timeout=30.0)
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if not read_only:
-                self._db.execute("PRAGMA journal_mode=WAL")
-                self._db.execute("PRAGMA synchronous=NORMAL")
-                if version == 0:
-                    taken = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-                    if taken:
-                        raise ScreeningError("a database, but no store", where=self.path, remedy="name another file")
-                    self._db.executescript(_TABLES)
-                    self._db.execute(f"PRAGMA user_version={_VERSION}")
-                    self._db.commit()
-                    version = _VERSION
-        except (sqlite3.Error, OSError) as error:
-            raise ScreeningError(f"not a store: {error}", where=self.path, remedy="name another file") from error
-        if version != _VERSION:
-            raise ScreeningError(
-                f"a store of version {version}, this MotifDesk reads version {_VERSION}", where=self.path
-            )
+        self._db = opened(self.path, _TABLES, read_only)
 
     def __enter__(self) -> Store:
         return self
@@ -150,7 +128,12 @@ class Store:
 
         if self._held is not None:
             return
-        held = open(f"{self.path}.lock", "w")  # noqa: SIM115  kept open: the lock lives as long as the file object
+        try:
+            held = open(f"{self.path}.lock", "w")  # noqa: SIM115  kept open: the lock lives as long as the file object
+        except OSError as error:
+            raise ScreeningError(
+                f"cannot be locked: {error.strerror}", where=f"{self.path}.lock", remedy="name a store elsewhere"
+            ) from error
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -217,10 +200,8 @@ class Store:
     ) -> Iterator[Candidate]:
         """Candidates by an SQL condition (values through `parameters`), streamed: memory stays flat."""
         keys = list(_COLUMNS)
-        cursor = self._db.execute(
-            f"SELECT {', '.join(keys)} FROM candidates WHERE {where} ORDER BY {order} LIMIT ?", [*parameters, limit]
-        )
-        for row in cursor:
+        statement = f"SELECT {', '.join(keys)} FROM candidates WHERE {where} ORDER BY {order} LIMIT ?"
+        for row in self._asked(statement, [*parameters, limit]):
             yield _candidate(dict(zip(keys, row, strict=True)))
 
     def table(self, columns: Iterable[str], where: str = "1", parameters: Iterable[Any] = ()) -> dict[str, np.ndarray]:
@@ -229,9 +210,8 @@ class Store:
         unknown = [n for n in names if n not in _COLUMNS]
         if unknown:
             raise ScreeningError(f"no columns {unknown}", remedy=f"choose from {', '.join(_COLUMNS)}")
-        rows = self._db.execute(
-            f"SELECT {', '.join(names)} FROM candidates WHERE {where} ORDER BY generator, seed, idx", list(parameters)
-        ).fetchall()
+        statement = f"SELECT {', '.join(names)} FROM candidates WHERE {where} ORDER BY generator, seed, idx"
+        rows = list(self._asked(statement, list(parameters)))
         out = {}
         for k, name in enumerate(names):
             values = [r[k] for r in rows]
@@ -241,23 +221,34 @@ class Store:
 
     def done(self, generator: str, seed: int) -> set[int]:
         """Indices of a generator that are finished."""
-        rows = self._db.execute("SELECT idx FROM candidates WHERE generator = ? AND seed = ?", (generator, seed))
+        rows = self._asked("SELECT idx FROM candidates WHERE generator = ? AND seed = ?", (generator, seed))
         return {int(r[0]) for r in rows}
 
     def counts(self) -> dict[str, int]:
         """Status -> number of candidates."""
-        return dict(self._db.execute("SELECT status, count(*) FROM candidates GROUP BY status"))
+        return dict(self._asked("SELECT status, count(*) FROM candidates GROUP BY status"))
 
     def _one(self, statement: str, *parameters: Any) -> Any:
-        row = self._db.execute(statement, parameters).fetchone()
+        row = next(self._asked(statement, parameters), None)
         return None if row is None else row[0]
+
+    def _asked(self, statement: str, parameters: Any = ()) -> Iterator[Any]:
+        """Rows, one by one. ScreeningError where the file is damaged."""
+        try:
+            yield from self._db.execute(statement, parameters)
+        except sqlite3.DatabaseError as error:
+            if "malformed" in str(error) or "not a database" in str(error):
+                raise damaged(self.path, error) from error
+            if "full" in str(error) or "I/O" in str(error):
+                raise full(self.path, error) from error
+            raise
 
     # ------------------------------------------------------------------------------------ phases, what was planned
 
     def phase(self, calculator: str, identifier: str) -> tuple[float | None, str] | None:
         """(eV/atom or None, note) of a competing phase, None when it was never computed."""
         statement = "SELECT energy_per_atom, note FROM phases WHERE calculator = ? AND id = ?"
-        row = self._db.execute(statement, (calculator, identifier)).fetchone()
+        row = next(self._asked(statement, (calculator, identifier)), None)
         return None if row is None else (row[0], row[1])
 
     def put_phases(self, rows: Iterable[tuple[str, str, str, float | None, str]]) -> None:
@@ -292,11 +283,7 @@ class _Guard:
             pass
         text = str(error)
         if "full" in text or "I/O" in text:
-            raise ScreeningError(
-                f"the disk is full or does not answer ({text}); what was written before is safe",
-                where=self._store.path,
-                remedy="free some space and run the same plan again, it goes on where it stopped",
-            ) from error
+            raise full(self._store.path, error) from error
         raise ScreeningError(f"cannot be written: {text}", where=self._store.path) from error
 
 

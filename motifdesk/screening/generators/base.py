@@ -65,6 +65,11 @@ class Generator(ABC):
     def propose(self, index: int) -> tuple[Any, dict[str, Any]]:
         """A structure (anything `to_arrays` takes) and its recipe. MotifDeskError: this index gives none, and why."""
 
+    def refused(self, error: MotifDeskError) -> ScreeningError:
+        """What a room below refused while the options were read, with this generator's name before the place."""
+        where = f"generator {self.name}" if error.where is None else f"generator {self.name}: {error.where}"
+        return ScreeningError(error.what, where=where, remedy=error.remedy)
+
     def rng(self, index: int) -> np.random.Generator:
         """Random numbers of one candidate."""
         return np.random.default_rng([self.seed, index])

@@ -222,7 +222,7 @@ class NeighbourhoodGenerator(Generator):
         try:
             self._start = to_arrays(read(self.options["design"]))
         except MotifDeskError as error:
-            raise ScreeningError(error.what, where=f"generator {self.name}", remedy=error.remedy) from error
+            raise self.refused(error) from error
 
     def propose(self, index: int) -> tuple[Any, dict[str, Any]]:
         o, rng = self.options, self.rng(index)

@@ -39,7 +39,10 @@ class ModeGenerator(Generator):
             parent = read(self.options["structure"])
             self._modes = crystal_modes(parent, tuple(self.options["supercell"]), sites=self.options["sites"] or None)
         except MotifDeskError as error:
-            raise ScreeningError(error.what, where=f"{where}: {error.where}", remedy=error.remedy) from error
+            raise self.refused(error) from error
+        if not all(isinstance(i, str) for i in self.options["irreps"]):
+            said = f"irreps = {self.options['irreps']!r} is no list of text"
+            raise ScreeningError(said, where=where, remedy="such as ['R T1g']")
         irreps = tuple(self.options["irreps"])
         acoustic = self._modes.acoustic.reshape(3, -1)
         chosen = []

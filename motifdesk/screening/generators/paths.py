@@ -8,7 +8,6 @@ from motifdesk.motifs import morph
 from motifdesk.structures import read
 from motifdesk.structures.errors import MotifDeskError
 
-from ..errors import ScreeningError
 from ..options import Option
 from .base import Generator
 
@@ -26,7 +25,7 @@ class PathGenerator(Generator):
         try:
             self._morph = morph(read(self.options["first"]), read(self.options["last"]))
         except MotifDeskError as error:
-            raise ScreeningError(error.what, where=f"generator {self.name}", remedy=error.remedy) from error
+            raise self.refused(error) from error
 
     def most(self) -> int:
         return int(self.options["steps"])

@@ -38,7 +38,7 @@ class SubstitutionGenerator(Generator):
     def prepare(self) -> None:
         where = f"generator {self.name}"
         symbols = {s: z for z, s in enumerate(element_symbols())}
-        unknown = [s for s in self.options["chemical_system"] if s not in symbols or symbols[s] >= N]
+        unknown = [s for s in self.options["chemical_system"] if not isinstance(s, str) or symbols.get(s, N) >= N]
         if unknown:
             raise ScreeningError(f"no elements: {unknown}", where=where, remedy='symbols such as ["Na", "Ir", "O"]')
         self._allowed = {symbols[s] for s in self.options["chemical_system"]} or None
@@ -55,7 +55,7 @@ class SubstitutionGenerator(Generator):
             try:
                 c = corpus(name)
             except MotifDeskError as error:
-                raise ScreeningError(error.what, where=where, remedy=error.remedy) from error
+                raise self.refused(error) from error
             if not c.is_crystal:
                 raise ScreeningError(f"{name} holds molecules", where=where, remedy="name a corpus of crystals")
             held = development_split(c.ids)

@@ -28,6 +28,7 @@ MAX_ATOMS = 200
 # transverse optical mode of NaCl at the zone centre is -0.8, 3.4, 3.8 THz at 0.01, 0.03, 0.05
 DISPLACEMENT = 0.05
 THRESHOLD = 0.3  # THz: noise of forces makes acoustic modes a little imaginary
+_BETWEEN = 1.0  # THz: interpolation itself errs by some tenths; more is said in the note of what counts as stable
 _RESIDUAL = 0.05  # eV/Angstrom left on an atom: said in the note
 
 
@@ -129,6 +130,8 @@ def phonons(
     notes = [f"supercell held to {max_atoms} atoms"] if cut else []
     if residual > _RESIDUAL:
         notes.append(f"forces up to {residual:.2f} eV/A before displacing: relax it further")
+    if between < -max(_BETWEEN, threshold) and found.min() > -threshold:
+        notes.append(f"{between:.1f} THz interpolated between its wave vectors: a longer supercell decides")
     q = points[where[0]]
     return Phonons(
         repeats,
