@@ -42,6 +42,8 @@ def describe_handles(state: State, session: Session) -> dict[str, Any]:
             notes.append("Handles of motifs are on as well: the crystal's displacements are added to what they make.")
     elif graph is None and state.reference.graph_error is not None:
         hint = str(state.reference.graph_error)
+    elif not modes and graph is not None and pick.motif is not None and pick.motif < len(graph.motifs):
+        hint = f"{describe(graph.motifs[pick.motif], graph)}: it has no ligands to move. Choose another motif above."
     for block in ("stretch", "bend", "rotation"):
         members = [m for m in modes if m.block == block]
         if members:

@@ -49,7 +49,7 @@ function sitesView(link, signal) {
         if (!(one && picked.has(k))) return element("td", { class: "md-number" }, v);
         const field = element("input", { type: "text", class: "md-text md-coordinate", value: v, "data-axis": String(axis), "aria-label": `${"xyz"[axis]} of ${symbol}${k}`, ...quiet });
         field.addEventListener("keydown", (e) => {
-          if (e.key === "Enter" && Number.isFinite(Number(field.value))) link.send({ op: "place_site", site: k, axis, value: Number(field.value) });
+          if (e.key === "Enter") link.send({ op: "place_site", site: k, axis, value: field.value });
           if (e.key === "Escape") field.value = v;
           e.stopPropagation();
         });

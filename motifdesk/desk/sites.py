@@ -33,6 +33,17 @@ def moved_sites(state: State) -> tuple[int, ...]:
     return tuple(sorted({motif.centre, *(ligand.site for ligand in motif.ligands)}))
 
 
+def _number(typed: Any) -> float:
+    """A coordinate as typed, with a point or a comma. SessionError where it is no finite number."""
+    try:
+        value = float(str(typed).strip().replace(",", "."))
+    except ValueError:
+        value = np.nan
+    if not np.isfinite(value):
+        raise SessionError(f"{str(typed)[:20]!r} is no number", where="coordinate", remedy="type one such as 0.25")
+    return value
+
+
 class SitesPane(Part):
     """Publishes ``sites``: rows while the page looks at them, what is picked, and what could not be done."""
 
@@ -120,7 +131,7 @@ class SitesPane(Part):
     def _on_place(self, message: dict[str, Any]) -> None:
         state, site = self.session.committed, int(message["site"])
         wanted = np.array(fractional(state)[site])
-        wanted[int(message["axis"])] = float(message["value"])
+        wanted[int(message["axis"])] = _number(message["value"])
         change = wanted - fractional(state)[site]
         cell = state.arrays.cell
         self.session.move_sites([site], change if cell is None else change @ np.asarray(cell), keep=self.keep)
@@ -182,6 +193,8 @@ class SitesPane(Part):
         """New rows for a committed design, new marks for a pick."""
         if not change.state.preview:
             self._ask()
+            if change.action in ("edit", "undo", "redo", "goto") and self.output.sites.get("error"):
+                self._publish(error="")  # it was of what was tried before
             if change.action not in ("locate", "name", "ties"):
                 self._foresee()
 

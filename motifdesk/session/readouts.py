@@ -122,11 +122,11 @@ def _move(sheet: Sheet, state: State, services: Services) -> None:
     latent = state.latent
     if latent.residual is not None:
         unsure = not latent.converged
-        value = f"{latent.residual:.1e} ({latent.source})" if latent.source else f"{latent.residual:.1e}"
+        value = f"{latent.residual:.2g} ({latent.source})" if latent.source else f"{latent.residual:.2g}"
         sheet.rows.append(Row("residual", "Decode residual", value, "", "move", latent.residual, unsure))
         if unsure:
             words = _BETWEEN if latent.source in ("drag", "path") else "the decode has not converged"
-            sheet.object(f"{words} (residual {latent.residual:.1e})")
+            sheet.object(f"{words} (residual {latent.residual:.2g})")
     for note in state.notes:
         sheet.object(note)
 

@@ -80,3 +80,27 @@ def test_a_molecule_has_species_and_no_space_group(opened):
     page = opened("benzene.xyz")
     assert page.desk.settle()
     assert page.out.edits["groups"] == [] and words(page) == ["all C (6)", "all H (6)"]
+
+
+def test_a_typed_coordinate_is_a_number_or_changes_nothing_and_what_was_wrong_is_forgotten(opened):
+    page = opened("benzene.xyz")
+    page.send("sites", shown=True).send("sites", pick=[6])
+    before = page.session.state.arrays.positions.copy()
+    for typed in ("", "abc", "nan", "1e999"):
+        page.send("place_site", site=6, axis=0, value=typed)
+        assert "is no number" in page.out.sites["error"], typed
+        assert (page.session.state.arrays.positions == before).all() and len(page.session.history) == 1
+    page.send("place_site", site=6, axis=0, value="-1,5")
+    assert page.session.state.arrays.positions[6, 0] == pytest.approx(-1.5) and page.out.sites["error"] == ""
+    page.send("add_atom", element="F", at="3 0")
+    assert "three numbers" in page.out.sites["error"]
+    page.send("undo")
+    assert page.out.sites["error"] == "", "of what was tried before"
+
+
+def test_a_motif_without_ligands_says_so(opened):
+    page = opened("benzene.xyz")
+    page.session.delete_sites([6])
+    lone = next(m for m in page.session.state.graph.motifs if not m.ligands)
+    page.send("pick", kind="motif", motif=lone.index, shift=False)
+    assert page.out.handles["hint"].startswith("C atom") and "no ligands" in page.out.handles["hint"]
