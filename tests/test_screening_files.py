@@ -190,3 +190,31 @@ def test_a_compound_far_below_the_hull_is_told_to_lack_a_competitor(tmp_path):
     _mark_system(store, "Cl-Na", Hull([11, 17], elements), [])
     notes = [c.energy.note for c in store]
     assert "must be missing" in notes[0] and "must be missing" not in notes[1]
+
+
+def test_recipes_tell_the_whole_plan(folder, tmp_path):
+    import json
+
+    campaign = Campaign(folder / "plan.toml")
+    campaign.run()
+    plan = json.loads((export_shortlist(campaign.store, tmp_path / "out") / "recipes.json").read_text())["plan"]
+    (made,) = plan["generate"]
+    assert (made["name"], made["seed"], made["options"]["files"]) == ("files", 0, ["NaCl.cif"])
+    assert made["kind"].endswith(":FilesGenerator")
+    assert plan["motifdesk"] and plan["checks"] == {"novelty": {"own": ["NaCl.cif"]}}
+
+
+def test_what_failed_is_made_again_when_that_is_asked_for_and_only_then(folder, capsys):
+    (folder / "plan.toml").write_text(PLAN.replace('["NaCl.cif"]\n[', '["NaCl.cif", "late.cif"]\n['))
+    command = ["screen", str(folder / "plan.toml"), "--quiet"]
+    assert main(command) == 0 and "1 error, 1 passed" in capsys.readouterr().out
+    (folder / "late.cif").write_bytes((folder / "NaCl.cif").read_bytes())
+    assert main(command) == 0 and "0 made now" in capsys.readouterr().out
+    assert main([*command, "--retry"]) == 0
+    said = capsys.readouterr().out
+    assert "2 passed" in said and "1 made now" in said
+
+
+def test_workers_and_a_scheduler_together_are_refused(folder, capsys):
+    assert main(["screen", str(folder / "plan.toml"), "--workers", "1", "--scheduler", "tcp://127.0.0.1:9"]) == 2
+    assert "one of them" in capsys.readouterr().err

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from motifdesk import __version__
+
 from .candidate import Candidate
 from .energies.calculators import Calculator
 from .errors import ScreeningError
@@ -125,6 +127,7 @@ class Campaign:
         workers: int | None = None,
         scheduler: Any = None,
         progress: Callable[[Progress], object] | None = None,
+        retry: bool = False,
     ) -> Outcome:
         """Make what is missing, then mark duplicates and energies above the hull.
 
@@ -133,6 +136,7 @@ class Campaign:
         workers : child processes instead of the plan's number; 0: in this process
         scheduler : address of a Dask scheduler or a `distributed.Client`, instead of workers
         progress : called about twice a second
+        retry : make again what ended in an error in earlier runs
 
         Raises
         ------
@@ -144,6 +148,8 @@ class Campaign:
         self._stop.clear()
         self.store.lock()
         try:
+            if retry:
+                self.store.forget_failures()
             made, duplicates = self._run(workers, scheduler, progress)
         finally:
             self.store.unlock()
@@ -282,6 +288,8 @@ class Campaign:
             self.store.remember(f"generator {g.name} {g.seed}", self._made_with(g))
         self.store.remember("checks", self._beside(self.plan.checks))
         self.store.remember("energy", self.plan.energy)
+        self.store.remember("stability", self.plan.stability)
+        self.store.remember("motifdesk", __version__)
         self.store.remember("campaign", {k: v for k, v in self.plan.campaign.items() if k not in ("workers", "store")})
 
     def _same_plan(self) -> None:

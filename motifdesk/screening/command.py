@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--export", help="write the shortlist into this folder when the run is over")
     parser.add_argument("--best", type=int, default=50, help="length of the shortlist (default 50)")
     parser.add_argument("--status", action="store_true", help="only say where the campaign stands")
+    parser.add_argument("--retry", action="store_true", help="make again what ended in an error in earlier runs")
     parser.add_argument("--quiet", action="store_true", help="no progress lines")
 
 
@@ -27,6 +28,8 @@ def main(args: argparse.Namespace) -> int:
 
     if args.workers is not None and args.workers < 0:
         raise ScreeningError(f"--workers {args.workers}", remedy="0 or more")
+    if args.workers is not None and args.scheduler:
+        raise ScreeningError("--workers and --scheduler", remedy="give one of them: processes here, or a Dask cluster")
     if args.best < 1:
         raise ScreeningError(f"--best {args.best}", remedy="1 or more")
     if args.status:
@@ -46,7 +49,7 @@ def main(args: argparse.Namespace) -> int:
         print(f"\r\033[K{p}" if live else str(p), end="" if live else "\n", file=sys.stderr, flush=True)
 
     try:
-        outcome = campaign.run(workers=args.workers, scheduler=args.scheduler, progress=tell)
+        outcome = campaign.run(workers=args.workers, scheduler=args.scheduler, progress=tell, retry=args.retry)
     except KeyboardInterrupt:
         print(f"\nstopped; {len(campaign.store)} of {campaign.total} are safe, run it again to go on", file=sys.stderr)
         return 130

@@ -104,7 +104,8 @@ def _write_all(store: Store, target: Path, chosen: Sequence[Candidate], inputs: 
         table = csv.DictWriter(out, COLUMNS)
         table.writeheader()
         table.writerows(rows)
-    plan = {key: store.recall(key) for key in ("campaign", "checks", "energy")}
+    plan = {key: store.recall(key) for key in ("motifdesk", "campaign", "checks", "energy", "stability")}
+    plan["generate"] = _generators(store)
     _json(target / "recipes.json", {"plan": plan, "candidates": recipes})
     _json(target / "optimade.json", optimade(chosen, _written(store.path)))
     _json(target / "flows.json", flows(chosen))
@@ -141,6 +142,15 @@ def optimade(candidates: Iterable[Candidate], modified: str | None = None) -> di
             "implementation": {"name": "MotifDesk", "version": __version__},
         },
     }
+
+
+def _generators(store: Store) -> list[dict[str, Any]]:
+    """What each generator was made with: name, seed, kind and options."""
+    made = []
+    for key, value in store._asked("SELECT key, value FROM plan WHERE key LIKE 'generator %' ORDER BY key"):
+        name, _, seed = str(key).removeprefix("generator ").rpartition(" ")
+        made.append({"name": name, "seed": int(seed), **json.loads(value)})
+    return made
 
 
 def _written(path: Path) -> str:

@@ -169,6 +169,19 @@ class Store:
                 )
             self._db.commit()
 
+    def forget_failures(self) -> int:
+        """Forget candidates that ended in an error, phases without an energy and stability of which nothing was found;
+        returns how many candidates. What made them fail may have passed: a time limit, memory, a machine."""
+        failed = int(self._one("SELECT count(*) FROM candidates WHERE status = 'error'"))
+        stability = self._one("SELECT count(*) FROM sqlite_master WHERE name = 'stability'")
+        with self._lock, self._guard():
+            self._db.execute("DELETE FROM candidates WHERE status = 'error'")
+            self._db.execute("DELETE FROM phases WHERE energy_per_atom IS NULL")
+            if stability:
+                self._db.execute("DELETE FROM stability WHERE phonon_stable IS NULL AND elastic_stable IS NULL")
+            self._db.commit()
+        return failed
+
     def _write(self, statement: str, rows: list[Any]) -> None:
         with self._lock, self._guard():
             self._db.executemany(statement, rows)
