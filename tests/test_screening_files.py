@@ -218,3 +218,17 @@ def test_what_failed_is_made_again_when_that_is_asked_for_and_only_then(folder, 
 def test_workers_and_a_scheduler_together_are_refused(folder, capsys):
     assert main(["screen", str(folder / "plan.toml"), "--workers", "1", "--scheduler", "tcp://127.0.0.1:9"]) == 2
     assert "one of them" in capsys.readouterr().err
+
+
+def test_files_added_to_a_folder_are_made_and_none_twice(folder):
+    salts = folder / "salts"
+    salts.mkdir()
+    for name in ("b.cif", "c.cif"):
+        (salts / name).write_bytes((folder / "NaCl.cif").read_bytes())
+    (folder / "plan.toml").write_text(PLAN.replace('["NaCl.cif"]\n[', '["salts"]\n['))
+    assert Campaign(folder / "plan.toml").run().made == 2
+    (salts / "d.cif").write_bytes((folder / "NaCl.cif").read_bytes())
+    assert Campaign(folder / "plan.toml").run().made == 1
+    (salts / "a.cif").write_bytes((folder / "NaCl.cif").read_bytes())
+    with pytest.raises(ScreeningError, match="files of generator files were others.*after the others"):
+        Campaign(folder / "plan.toml")

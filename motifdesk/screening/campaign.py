@@ -286,6 +286,7 @@ class Campaign:
     def _remember(self) -> None:
         for g in self.generators:
             self.store.remember(f"generator {g.name} {g.seed}", self._made_with(g))
+            self.store.remember(f"made of {g.name} {g.seed}", self._beside(g.made_of()))
         self.store.remember("checks", self._beside(self.plan.checks))
         self.store.remember("energy", self.plan.energy)
         self.store.remember("stability", self.plan.stability)
@@ -302,6 +303,13 @@ class Campaign:
                     f"generator {g.name} was made with other options in an earlier run",
                     where=self.store.path,
                     remedy="give it another name or seed, or name another store",
+                )
+            order = self.store.recall(f"made of {g.name} {g.seed}") or []
+            if self._beside(order) != self._beside(g.made_of())[: len(order)]:
+                raise ScreeningError(
+                    f"the files of generator {g.name} were others in an earlier run",
+                    where=self.store.path,
+                    remedy="add files with names after the others, or give a new generator the new files",
                 )
         for key, now in (("checks", self.plan.checks), ("energy", self.plan.energy)):
             before = self.store.recall(key)

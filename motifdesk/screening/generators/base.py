@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -60,6 +60,11 @@ class Generator(ABC):
     def most(self) -> int | None:
         """How many candidates there can be; None where there is no end."""
         return None
+
+    def made_of(self) -> Sequence[str]:
+        """What stands outside the options and gives candidates their order, such as the files of a folder: a campaign
+        goes on with more of it at the end, and refuses another order."""
+        return ()
 
     @abstractmethod
     def propose(self, index: int) -> tuple[Any, dict[str, Any]]:

@@ -34,6 +34,9 @@ class FilesGenerator(Generator):
     def most(self) -> int:
         return len(self._files)
 
+    def made_of(self) -> list[str]:
+        return self._files
+
     def propose(self, index: int) -> tuple[Any, dict[str, Any]]:
         structure = read(self._files[index], disorder=self.options["disorder"])
         return structure, {"kind": "files", "file": self._files[index]}
