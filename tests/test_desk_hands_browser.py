@@ -306,9 +306,15 @@ def test_a_slab_is_seen_and_then_made_and_the_menu_brings_the_cell_back(story):
 
 
 def test_a_motif_is_seen_with_its_neighbours_alone(story):
-    story.python("desk.session.select(motif=0, scope='motif')")
+    story.python("desk.session.select(atoms=[])")
     menu = story.page.locator(".md-piece-menu")
     menu.select_option("motif")
+    told = story.page.locator(".md-message", has_text="nothing is picked")
+    browser.poll(told.count, "why not", 20)
+    browser.poll(lambda: menu.input_value() == "1,1,1", "the menu to show what is drawn", 20)
+    story.python("desk.session.select(motif=0, scope='motif')")
+    menu.select_option("motif")
+    browser.poll(lambda: not told.count(), "the message to go", 20)
     browser.poll(lambda: len(story.stage()["polyhedra"]) == 11, "eleven octahedra", 20)
     menu.select_option("1,1,1")
     browser.poll(
@@ -316,6 +322,15 @@ def test_a_motif_is_seen_with_its_neighbours_alone(story):
         "cells",
         20,
     )
+
+
+def test_the_suggested_file_name_keeps_following_the_design_in_another_format(story):
+    page = story.page
+    name = page.get_by_label("File name")
+    page.get_by_label("File format").select_option("poscar")
+    browser.poll(lambda: name.input_value().endswith("-design.vasp"), "the name with its suffix", 20)
+    story.python("from motifdesk.data import path; desk.open_file(path('examples', 'NaCl.cif'))")
+    browser.poll(lambda: name.input_value() == "NaCl-design.vasp", "the name to follow", 20)
 
 
 def test_nothing_went_wrong(story):

@@ -71,6 +71,7 @@ class Commands(Tying):
             self, kind: str, *, site: int | None = ..., hkl: Any = ..., layers: int = ..., vacuum: float = ...
         ) -> None: ...
         def _on_dismiss(self, message: dict[str, Any]) -> None: ...
+        def _forget(self, *places: str) -> None: ...
 
     def _operations(self) -> dict[str, Callable[[dict[str, Any]], None]]:
         """Name of a message -> what it does."""
@@ -283,6 +284,7 @@ class Commands(Tying):
         except MotifDeskError:
             self._redraw()  # the menu shows what is still drawn
             raise
+        self._forget("view:", "slab:")
 
     def _on_slab(self, message: dict[str, Any]) -> None:
         """Make the slab that is seen, or described, the design."""

@@ -303,6 +303,13 @@ class Desk(Verbs, Lives, Relaxes, Campaigns, Commands, ipywidgets.VBox):
         with self._output.gate:
             self._output.publish(messages=[m for m in self._output.messages if m["id"] != message.get("id")])
 
+    def _forget(self, *places: str) -> None:
+        """What went wrong there has been put right."""
+        with self._output.gate:
+            kept = [m for m in self._output.messages if not m["text"].startswith(places)]
+            if len(kept) < len(self._output.messages):
+                self._output.publish(messages=kept)
+
     @property
     def messages(self) -> tuple[str, ...]:
         """What the desk has to say, newest last: errors of gestures, each one sentence with its remedy."""

@@ -79,7 +79,8 @@ const PANELS = {
       const known = formats.some(([v]) => v === format.value);
       fill(format, formats.map(([v, t]) => [v, t]), known ? format.value : x.format);
       // a name the designer typed stays; one that was suggested follows the structure
-      if (!name.value || name.value === suggested || !known) name.value = x.name ?? "";
+      const stem = (text) => (text ?? "").replace(/\.[A-Za-z0-9]+$/, ""); // another format is no name of one's own
+      if (!name.value || stem(name.value) === stem(suggested) || !known) name.value = stem(x.name) + (formats.find(([k]) => k === format.value)?.[2] ?? "");
       suggested = x.name;
       result.textContent = x.text ?? "";
       result.dataset.level = x.level ?? "";

@@ -8,9 +8,13 @@ function pieceChoice(link, signal) {
   const layers = number("Layers of the slab", "3", { min: "1", max: "40", step: "1" });
   const vacuum = number("Vacuum, in Ångström", "15", { min: "0", max: "100", step: "1" });
   const asked = () => ({ hkl: hkl.value, layers: layers.value === "" ? null : Number(layers.value), vacuum: vacuum.value === "" ? null : Number(vacuum.value) });
-  const show = () => link.send({ op: "piece", kind: "slab", ...asked() });
+  let told = "";
+  const show = () => {
+    told = JSON.stringify(asked());
+    link.send({ op: "piece", kind: "slab", ...asked() });
+  };
   for (const field of [hkl, layers, vacuum]) {
-    field.addEventListener("change", show);
+    field.addEventListener("change", () => { if (JSON.stringify(asked()) !== told) show(); }); // not again what was refused, when its message is dismissed
     field.addEventListener("keydown", (e) => { if (e.key === "Enter") show(); });
   }
   const make = button("Make slab", "Make this slab the design: one step of the history", () => link.send({ op: "slab", ...asked() }), { class: "md-button md-make-slab" });
@@ -21,10 +25,11 @@ function pieceChoice(link, signal) {
     if (/^\d/.test(v)) {
       link.send({ op: "repeat", repeat: v.split(",").map(Number) });
       link.send({ op: "piece", kind: "cells" });
-    } else link.send({ op: "piece", kind: v, ...(v === "slab" ? asked() : {}) });
+    } else if (v === "slab") show();
+    else link.send({ op: "piece", kind: v });
   });
   menu.classList.add("md-piece-menu");
-  link.on("view", (v) => {
+  const draw = (v) => {
     const piece = v.piece ?? { kind: "cells" };
     menu.style.display = v.crystal ? "" : "none";
     fill(menu, [...CELLS, ...(v.pieces ?? [])], piece.kind === "cells" ? (v.repeat ?? [1, 1, 1]).join(",") : piece.kind);
@@ -32,6 +37,8 @@ function pieceChoice(link, signal) {
     form.style.display = piece.kind === "slab" ? "" : "none";
     row.style.display = v.words ? "" : "none";
     if (piece.kind === "slab" && !row.contains(document.activeElement)) [hkl.value, layers.value, vacuum.value] = [piece.hkl.join(" "), piece.layers, piece.vacuum];
-  }, signal);
+  };
+  link.on("view", draw, signal);
+  link.on("messages", () => draw(link.get("view") ?? {}), signal); // a view that was refused: the menu shows what is drawn
   return { menu, row };
 }

@@ -131,3 +131,12 @@ def test_a_piece_draws_no_image_twice():
         chosen = choose(Piece(kind, hkl=(1, 0, 1)), state.arrays, state.graph, (2, 1, 1))
         for images in chosen.images:
             assert len(set(images)) == len(images) > 0
+
+
+def test_what_was_wrong_with_a_view_is_forgotten_when_one_is_shown(opened, rutile):
+    page = opened(rutile)
+    page.send("piece", kind="slab", hkl="0 0 0", layers=3, vacuum=15)
+    assert "Miller" in page.desk.messages[-1]
+    page.desk._report("another matter")
+    page.send("piece", kind="slab", hkl="1 1 0", layers=3, vacuum=15)
+    assert page.desk.messages == ("another matter",) and page.out.view["piece"]["kind"] == "slab"
