@@ -10,6 +10,7 @@ import pytest
 from ase.build import bulk
 
 from motifdesk.screening import Campaign, Plan, ScreeningError
+from motifdesk.screening.campaign import Progress
 from motifdesk.screening.energies import make_calculator, relax
 from motifdesk.screening.stability.judging import STABILITY, look
 from motifdesk.structures import to_arrays, write
@@ -122,3 +123,12 @@ def test_without_dask_workers_a_campaign_can_be_cancelled_and_a_lost_scheduler_i
         process.kill()
         process.wait()
     assert campaign.run(workers=0).complete and len(campaign.store) == 3
+
+
+def test_progress_begins_before_the_first_candidate_is_done_and_slow_ones_are_counted_by_the_minute(tmp_path, salts):
+    campaign = Campaign(plan(tmp_path, salts))
+    seen = []
+    campaign.run(progress=seen.append)
+    assert (seen[0].stage, seen[0].done, seen[0].left) == ("candidates", 0, None)
+    assert str(seen[0]) == "0 of 3"
+    assert "3.0/min, 1:40 left" in str(Progress("candidates", 1, 6, {"passed": 1}, 0.05, 100.0))

@@ -48,7 +48,10 @@ class Progress:
             return f"{self.stage}: {self.done} of {self.total}"
         left = "" if self.left is None else f", {_clock(self.left)} left"
         parts = ", ".join(f"{n} {s}" for s, n in sorted(self.counts.items()))
-        return f"{self.done} of {self.total} ({parts}), {self.rate:.1f}/s{left}"
+        if self.rate <= 0:
+            return f"{self.done} of {self.total}" + (f" ({parts})" if parts else "")
+        pace = f"{self.rate:.1f}/s" if self.rate >= 0.1 else f"{60 * self.rate:.1f}/min"
+        return f"{self.done} of {self.total} ({parts}), {pace}{left}"
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,7 @@ class Campaign:
         ----------
         workers : child processes instead of the plan's number; 0: in this process
         scheduler : address of a Dask scheduler or a `distributed.Client`, instead of workers
-        progress : called about twice a second
+        progress : called at the start of each stage, then as results come, at most twice a second
         retry : make again what ended in an error in earlier runs
 
         Raises
@@ -203,6 +206,7 @@ class Campaign:
                 left = (total - done) / rate if rate > 0 else None
                 progress(Progress("candidates", done, total, dict(counts), rate, left))
 
+        tell()  # before the first is done, which may take minutes
         try:
             for result in executor.run(self._tasks(), self._stop):
                 candidate = self._candidate(result)

@@ -37,15 +37,15 @@ def main(args: argparse.Namespace) -> int:
     _can_be_written(args)
     campaign = Campaign(args.plan)
     live = sys.stderr.isatty()
-    said = [-1e9]
+    said, stage = [-1e9], [""]
 
     def tell(p: Progress) -> None:
         import time
 
         now = time.monotonic()
-        if args.quiet or (not live and now - said[0] < 10.0):
+        if args.quiet or (not live and now - said[0] < 10.0 and p.stage == stage[0]):
             return
-        said[0] = now
+        said[0], stage[0] = now, p.stage
         print(f"\r\033[K{p}" if live else str(p), end="" if live else "\n", file=sys.stderr, flush=True)
 
     try:

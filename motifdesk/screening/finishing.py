@@ -80,6 +80,8 @@ def mark_hull(
     store.put_phases(bundle)
     missing = {i: a for i, a in missing.items() if i not in known_energies}
     tasks = ({"phases": [[i, arrays_to_dict(a)]]} for i, a in missing.items())
+    if missing:
+        tell(0, len(missing))
     for k, (i, value, note) in enumerate(run(tasks)):
         store.put_phases([(kind, i, missing[i].formula, value, note)])
         tell(k + 1, len(missing))

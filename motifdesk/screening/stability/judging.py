@@ -121,6 +121,8 @@ def mark_stability(
         for i, c in missing.items():
             yield {"stability": [[i, arrays_to_dict(c.relaxed)]]}
 
+    if missing:
+        tell(0, len(missing))
     for k, (i, found) in enumerate(_results(executor.run(tasks(), stop))):
         c = missing[i]
         put_stability(store, (c.generator, c.seed, c.index), kind, found)
