@@ -189,7 +189,7 @@ def test_a_compound_far_below_the_hull_is_told_to_lack_a_competitor(tmp_path):
     elements = [(to_arrays(bulk(s, "bcc", a=4.0)).numbers, -1.0) for s in ("Na", "Cl")]
     _mark_system(store, "Cl-Na", Hull([11, 17], elements), [])
     notes = [c.energy.note for c in store]
-    assert "must be missing" in notes[0] and "must be missing" not in notes[1]
+    assert "are missing from the corpora" in notes[0] and "are missing from the corpora" not in notes[1]
 
 
 def test_recipes_tell_the_whole_plan(folder, tmp_path):

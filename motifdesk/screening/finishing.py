@@ -21,7 +21,7 @@ from .energies.hull import Hull, competing_phases
 from .executors import Task
 from .store import Store
 
-_FAR = 0.2  # eV/atom below all known competitors: more than any new compound is more stable than what was known
+_FAR = 0.2  # eV/atom below all competitors: more than a new compound gains, so one of them or itself is known
 Tell = Callable[[int, int], None]
 Run = Callable[[Iterable[Task]], Iterator[tuple[str, float | None, str]]]
 
@@ -110,7 +110,7 @@ def _mark_system(store: Store, system: str, hull: Hull, failed: list[str]) -> No
         parts = [] if c.energy.converged in (None, True) else [f"not converged after {c.energy.steps} steps"]
         parts.append(note)
         if above is not None and above < -_FAR:
-            parts.append("so far below that a known phase must be missing here")
+            parts.append("so far below: known phases are missing from the corpora")
         if failed:
             parts.append(f"without {len(failed)} phases whose energy failed ({failed[0]})")
         marks.append((c.generator, c.seed, c.index, {"above_hull": above, "energy_note": "; ".join(parts)}))
