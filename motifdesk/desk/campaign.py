@@ -138,7 +138,8 @@ class CampaignPane(Part):
         """Put a candidate (its row of the listing) on the desk: one edit that undo takes back, with its provenance in
         the recipe."""
         candidate = self.listing.candidate(int(row))
-        self.session.set_structure(candidate.final)
+        structure = candidate.final
+        self.session.set_structure(structure, name=f"{structure.composition.reduced_formula} {candidate.id}")
         self._tell(f"{candidate.id} is on the desk")
 
     def star(self, row: int, on: bool) -> None:

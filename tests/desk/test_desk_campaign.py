@@ -75,6 +75,7 @@ def test_a_candidate_is_one_undoable_edit_with_its_provenance(desk, path):
     desk.candidates.open(1)
     edit = desk.session.history[desk.session.history.current].edit
     assert desk.session.state.formula != before and edit.kind == "set_structure"
+    assert edit.name == f"Open {desk.session.state.formula} gen/0/1", "named as what it is, not as a structure set"
     about = edit.parameters["structure"]["properties"]["motifdesk"]
     assert about["source"] == "gen/0/1" and about["recipe"]["step"] == 1
     desk.session.undo()
