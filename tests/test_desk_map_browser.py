@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import nbformat
 import numpy as np
 import pytest
 
@@ -19,6 +20,7 @@ pytestmark = [
 CELL = """import motifdesk as md
 desk = md.Desk(md.read("BaTiO3-tetragonal.cif", cell="primitive"))
 desk"""
+KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
 WAY = """() => {
   const box = document.querySelector(".md-way");
   const line = [...box.querySelectorAll(".md-way-line")].map((l) => l.getAttribute("points") || "").join(" ").trim();
@@ -257,3 +259,25 @@ def test_a_further_set_of_points_is_drawn_and_has_its_card(story):
     card = story.page.locator(".md-card")
     browser.poll(lambda: card.is_visible() and "X7" in card.inner_text().replace("\n", ""), "its card", 20)
     assert "<b>mine</b>" in card.inner_text(), "text stays text"
+
+
+def test_a_page_too_slow_for_its_widgets_still_gets_desk_and_map(story):
+    """anywidget drops all that Python sends to a model whose module takes over two seconds to load; here, over none."""
+    story.close_tab()
+    story.new_tab(
+        "const within = AbortSignal.timeout.bind(AbortSignal); AbortSignal.timeout = (ms) => within(ms === 2000 ? 0 : ms)"
+    )
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)], metadata={"kernelspec": KERNEL})
+    nbformat.write(notebook, story.folder / "slow.ipynb")
+    story.open("slow.ipynb")
+    story.run_all()
+    browser.poll(story.stage, "the structure on the stage", 60)
+    points = "() => document.querySelector('.js-plotly-plot')?.data?.[0]?.x?.length ?? 0"
+    known = story.value("len(desk.session.atlas.xy)")
+    browser.poll(lambda: story.page.evaluate(points) == known, "the points of the map", 60)
+    story.python("desk.session.strain(volume=1.02)\ndesk.map.colour_by('motif')")
+    browser.poll(lambda: "Volume x 1.02" in story.page.locator(".md-history").inner_text(), "the edit", 20)
+    shades = story.value("len(set(map(str, desk.map.figure.data[0].marker.color)))")
+    colours = "() => new Set(document.querySelector('.js-plotly-plot').data[0].marker.color).size"
+    browser.poll(lambda: story.page.evaluate(colours) == shades, "other colours", 20)
+    assert any("Failed to initialize model" in said for said in story.console), "this page was too slow"

@@ -10,6 +10,10 @@ globalThis.motifdesk.render = async ({ model, el, signal }) => {
 };
 
 async function start(model, signal) {
+  // what was missed is asked for; this is the first thing of a desk that the page sees
+  modelOf(model.widget_manager, model.get("own_id"), signal).then(async (own) => {
+    if (own && await givenUp(own)) own.comm.send({ method: "request_state" }, own.callbacks?.());
+  });
   const link = await connect(model, signal);
   if (!link) return;
   const named = async (name) => {

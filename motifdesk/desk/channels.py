@@ -9,6 +9,7 @@ interface freezes for as long as that cell is busy.
 from __future__ import annotations
 
 import threading
+import uuid
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,7 @@ class Output(anywidget.AnyWidget):
     _esm = traitlets.Unicode("").tag(sync=True)
     _css = traitlets.Unicode("").tag(sync=True)
     key = traitlets.Unicode("").tag(sync=True)
+    own_id = traitlets.Unicode("").tag(sync=True)
     input_id = traitlets.Unicode("").tag(sync=True)
     viewer_id = traitlets.Unicode("").tag(sync=True)
     figure_id = traitlets.Unicode("").tag(sync=True)
@@ -147,7 +149,8 @@ class Output(anywidget.AnyWidget):
     def __init__(self, **traits: Any) -> None:
         # traitlets' hold_sync keeps its state on the widget: two threads inside it would send each other's halves
         self._gate = threading.RLock()
-        super().__init__(_esm=script(), _css=style(), **traits)
+        name = uuid.uuid4().hex
+        super().__init__(_esm=script(), _css=style(), model_id=name, own_id=name, **traits)
 
     def publish(self, **traits: Any) -> None:
         """Set these traits together: one message, from whichever thread."""
@@ -157,6 +160,11 @@ class Output(anywidget.AnyWidget):
             with self.hold_sync():
                 for name, value in traits.items():
                     setattr(self, name, value)
+
+    def send_state(self, key: Any = None) -> None:
+        """As ipywidgets'; a page that asks for everything anew gets nothing older than what was published since."""
+        with self._gate:
+            super().send_state(key)
 
     @property
     def gate(self) -> threading.RLock:

@@ -111,6 +111,7 @@ class Commands(Tying):
             "download": self._on_download,
             "dismiss": self._on_dismiss,
             "measure": lambda m: self._tools.on_measure(m),
+            "redraw_map": lambda m: self.map.redraw(),
             "arrows": lambda m: self.show_arrows(bool(m["on"]), m.get("of")),
             "colouring": lambda m: self.colour_by(str(m["by"])),
             "shot": self._on_shot,

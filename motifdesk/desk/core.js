@@ -20,6 +20,22 @@ async function modelOf(manager, id, signal) {
   return null;
 }
 
+// anywidget gives a model up whose module is not ready after two seconds, as in a page that is busy drawing: it drops every message that
+// Python has sent and will ever send. Whether that happened to `model`; if so, messages reach it from now on without anywidget's waiting.
+async function givenUp(model) {
+  try {
+    await model._handle_comm_msg({ content: { data: { method: "are you ready" } } }); // no method of the protocol: does nothing
+    return false;
+  } catch {
+    let maker = Object.getPrototypeOf(model);
+    while (!Object.hasOwn(maker, "_handle_comm_msg")) maker = Object.getPrototypeOf(maker);
+    const plain = Object.getPrototypeOf(maker)._handle_comm_msg;
+    model._handle_comm_msg = plain;
+    model.comm.on_msg((message) => plain.call(model, message));
+    return true;
+  }
+}
+
 class Link {
   constructor(output, input) {
     this.output = output;

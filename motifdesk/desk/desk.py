@@ -182,7 +182,8 @@ class Desk(Verbs, Lives, Relaxes, Campaigns, Commands, ipywidgets.VBox):
         ]
         header, view, mapbar, compare, families, handles, readouts, history, export_panel, messages = self._panels
         structure = box([view, box([self.viewer.widget], "md-stage")], "md-pane", "md-pane-view")
-        chart = box([mapbar, box([self.map.figure], "md-chart")], "md-pane", "md-pane-map")
+        self.map.holder = box([self.map.figure], "md-chart")
+        chart = box([mapbar, self.map.holder], "md-pane", "md-pane-map")
         strip = box([readouts, history, export_panel], "md-strip")
         self._frame_box = box(
             [header, structure, chart, compare, box([families, handles], "md-side"), strip, messages], "md-frame"

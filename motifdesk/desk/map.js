@@ -196,13 +196,45 @@ class MapPane {
   }
 }
 
+// Once the points are there and a view that takes what comes after them.
+async function redraw(link) {
+  while (!link.get("map_ready") && !link.controller.signal.aborted) await pause(50);
+  link.send({ op: "redraw_map" });
+}
+
+// A view of plotly's stays subscribed to its model after it was removed (its cell was moved, say) and throws at the next change, so that
+// the views after it never hear of it. What a listener throws ends with it; one that may be a removed view's is not called again.
+function forgive(model) {
+  for (const [event, listeners] of Object.entries(model._events ?? {})) {
+    if (!event.startsWith("change:_py2js_")) continue;
+    for (const listener of listeners) {
+      const plain = listener.callback;
+      if (plain._callback) continue;
+      const kind = function (...given) {
+        try {
+          if (!kind.over) plain.apply(this, given);
+        } catch (error) {
+          console.debug(error);
+          kind.over = model._events[event].length - 1 > Object.keys(model.views ?? {}).length; // one listener is the model's own
+        }
+      };
+      kind._callback = plain; // by which `off` knows it
+      listener.callback = kind;
+    }
+  }
+}
+
 async function attachMap(link) {
   const { signal } = link.controller;
   const model = await modelOf(link.manager, link.get("figure_id"), signal);
+  let lost = givenUp(model);
   const drawn = (v) => v.el?._fullLayout?.xaxis ?? v.el?.querySelector?.(".js-plotly-plot")?._fullLayout?.xaxis;
   while (!signal.aborted) {
     const view = await liveView(model, drawn, signal);
     if (!view) return;
+    forgive(model);
+    if (await lost) redraw(link);
+    lost = false;
     if (link.map?.view !== view) {
       link.map?.dispose();
       link.map = new MapPane(link, view);

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from copy import deepcopy
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,8 @@ class MapPane:
     def __init__(self, output: Output) -> None:
         self.output = output
         self.figure = new_figure()
+        self.holder: Any = None
+        """The box that shows the figure."""
         output.publish(figure_id=self.figure._model_id if hasattr(self.figure, "_model_id") else self.figure.model_id)
         self.composition = "keep"
         self.by = "source"
@@ -76,6 +79,16 @@ class MapPane:
         self.elements: tuple[str, ...] = ()
         """Symbols whose share the points can be coloured by: those of the design."""
         self._layers: dict[str, MapLayer] = {}
+
+    def redraw(self) -> None:
+        """Send the whole figure anew and have it drawn anew, for a page that has missed what was sent of it."""
+        with self.lock:
+            self.figure._widget_layout = deepcopy(self.figure._layout_obj._props)
+            self.figure._widget_data = deepcopy(self.figure._data)
+            self.figure.send_state(["_widget_layout", "_widget_data"])  # also where nothing has changed on this side
+            if self.holder is not None:
+                self.holder.children = ()
+                self.holder.children = (self.figure,)
 
     def fill(self, atlas: Any) -> None:
         """Show the atlas: one trace of places and colours (the hover card asks for the rest, point by point)."""
