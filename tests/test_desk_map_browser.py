@@ -281,3 +281,24 @@ def test_a_page_too_slow_for_its_widgets_still_gets_desk_and_map(story):
     colours = "() => new Set(document.querySelector('.js-plotly-plot').data[0].marker.color).size"
     browser.poll(lambda: story.page.evaluate(colours) == shades, "other colours", 20)
     assert any("Failed to initialize model" in said for said in story.console), "this page was too slow"
+
+
+def test_a_moved_cell_takes_its_desk_and_map_along(story):
+    """JupyterLab draws a moved cell anew: plotly's removed view must not keep the new one from hearing of changes."""
+    page, plot = story.page, "document.querySelector('.js-plotly-plot')"
+    old = page.evaluate_handle(f"() => {plot}")
+    story.command("notebook:insert-cell-below")
+    page.evaluate("() => { globalThis.jupyterapp.shell.currentWidget.content.activeCellIndex = 0; }")
+    story.command("notebook:move-cell-down")
+    browser.poll(lambda: page.evaluate(f"(old) => {plot} && !old.isConnected", old), "the map drawn anew", 20)
+    browser.poll(lambda: page.evaluate(f"() => {plot}?._fullLayout && {plot}.data[0].x.length"), "its points", 20)
+    story.python("desk.session.strain(volume=1.03)\ndesk.map.colour_by('anion')")
+    shades = story.value("len(set(map(str, desk.map.figure.data[0].marker.color)))")
+    browser.poll(lambda: page.evaluate(f"() => new Set({plot}.data[0].marker.color).size") == shades, "other colours", 20)
+    wanted = np.array(story.value("desk.session.state.arrays.positions.tolist()"))
+
+    def apart() -> float:
+        return float(np.abs(np.array(story.stage()["atoms"])[: len(wanted)] - wanted).max())
+
+    browser.poll(lambda: story.stage() and apart() < 1e-3, "the strained structure on the stage", 30)
+    assert not [said for said in story.console if "Failed to initialize" not in said]

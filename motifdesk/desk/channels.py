@@ -24,6 +24,7 @@ _MODULES = (
     "core.js",
     "widgets.js",
     "readouts.js",
+    "scene.js",
     "stage.js",
     "tools.js",
     "missing.js",
