@@ -265,7 +265,7 @@ def test_a_page_too_slow_for_its_widgets_still_gets_desk_and_map(story):
     """anywidget drops all that Python sends to a model whose module takes over two seconds to load; here, over none."""
     story.close_tab()
     story.new_tab(
-        "const within = AbortSignal.timeout.bind(AbortSignal); AbortSignal.timeout = (ms) => within(ms === 2000 ? 0 : ms)"
+        "const own = AbortSignal.timeout.bind(AbortSignal); AbortSignal.timeout = (ms) => own(ms === 2000 ? 0 : ms)"
     )
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)], metadata={"kernelspec": KERNEL})
     nbformat.write(notebook, story.folder / "slow.ipynb")
@@ -294,7 +294,9 @@ def test_a_moved_cell_takes_its_desk_and_map_along(story):
     browser.poll(lambda: page.evaluate(f"() => {plot}?._fullLayout && {plot}.data[0].x.length"), "its points", 20)
     story.python("desk.session.strain(volume=1.03)\ndesk.map.colour_by('anion')")
     shades = story.value("len(set(map(str, desk.map.figure.data[0].marker.color)))")
-    browser.poll(lambda: page.evaluate(f"() => new Set({plot}.data[0].marker.color).size") == shades, "other colours", 20)
+    browser.poll(
+        lambda: page.evaluate(f"() => new Set({plot}.data[0].marker.color).size") == shades, "other colours", 20
+    )
     wanted = np.array(story.value("desk.session.state.arrays.positions.tolist()"))
 
     def apart() -> float:
