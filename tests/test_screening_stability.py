@@ -146,6 +146,14 @@ def test_supercells_are_as_wide_as_asked_and_no_larger_than_allowed():
     assert cut and 2 * np.prod(repeats) <= 8
 
 
+def test_a_perovskite_s_supercell_holds_the_wave_vectors_at_which_it_tilts():
+    cubic = AtomArrays([56, 22, 8, 8, 8], np.zeros((5, 3)), np.diag([3.9, 3.9, 3.9]))
+    assert supercell_of(cubic, 10.0, 200) == ((2, 2, 2), True), (
+        "4 x 4 x 4 would hold 320 atoms, 3 x 3 x 3 neither R nor M"
+    )
+    assert supercell_of(cubic, 10.0, 400) == ((4, 4, 4), False)
+
+
 class Broken(EMT):
     def calculate(self, *args, **kwargs):
         super().calculate(*args, **kwargs)
@@ -229,7 +237,7 @@ def test_stability_without_relaxation_is_refused_before_anything_runs(tmp_path):
 
 def test_what_lies_between_the_wave_vectors_of_the_supercell_is_said_where_it_would_change_the_verdict():
     atoms = bulk("Ar", "sc", a=1.12)
-    found = phonons(atoms, LennardJones(sigma=1, epsilon=1, rc=2.6, smooth=True), length=3.3, threshold=11.5)
-    assert found.supercell == (3, 3, 3), "without the zone's boundary, where it is softest"
+    found = phonons(atoms, LennardJones(sigma=1, epsilon=1, rc=2.6, smooth=True), supercell=(3, 3, 3), threshold=11.5)
+    assert 0.5 not in found.qpoints, "without the zone's boundary, where it is softest"
     assert found.stable and found.interpolated < -11.5
     assert "interpolated between its wave vectors" in found.note

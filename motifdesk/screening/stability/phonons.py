@@ -23,7 +23,7 @@ from ..errors import ScreeningError
 from .common import Alive, Watch, ase_of, crystal, finite, silent
 
 LENGTH = 10.0  # Angstrom
-MAX_ATOMS = 200
+MAX_ATOMS = 216  # 6 x 6 x 6 of one atom, the densest metals at 10 Angstrom
 # Angstrom. Larger than the customary 0.01: graph networks with cut-offs are not smooth near symmetric places. CHGNet's
 # transverse optical mode of NaCl at the zone centre is -0.8, 3.4, 3.8 THz at 0.01, 0.03, 0.05
 DISPLACEMENT = 0.05
@@ -64,6 +64,7 @@ def phonons(
     *,
     length: float = LENGTH,
     max_atoms: int = MAX_ATOMS,
+    supercell: tuple[int, int, int] | None = None,
     displacement: float = DISPLACEMENT,
     threshold: float = THRESHOLD,
     symprec: float = 1e-3,
@@ -78,6 +79,7 @@ def phonons(
     calculator : a `motifdesk.screening` calculator or any ASE calculator
     length : Angstrom, the supercell is at least as wide between its faces, unless
     max_atoms : it would hold more atoms; then it is narrower, and the note says so
+    supercell : repeats of the cell instead; a multiple of 3 holds the corners K of hexagonal zones
     displacement : Angstrom
     threshold : THz; modes below minus this are imaginary
     symprec : Angstrom, of the symmetry that saves displacements
@@ -89,7 +91,7 @@ def phonons(
         no crystal, forces that are not numbers, over the time, phonopy not installed or at a loss.
     """
     arrays = crystal(structure, "phonons")
-    repeats, cut = supercell_of(arrays, length, max_atoms)
+    repeats, cut = (supercell, False) if supercell else supercell_of(arrays, length, max_atoms)
     try:
         from phonopy import Phonopy
         from phonopy.structure.atoms import PhonopyAtoms
@@ -151,12 +153,16 @@ def phonons(
 
 
 def supercell_of(arrays: AtomArrays, length: float, max_atoms: int) -> tuple[tuple[int, int, int], bool]:
-    """Repeats that make a cell at least `length` wide between its faces, within `max_atoms`; whether it was cut."""
+    """Repeats that make a cell at least `length` wide between its faces, within `max_atoms`; whether it was cut.
+
+    Even ones, or 1: the zone's boundary, where octahedra tilt and cells double, is among the wave vectors then.
+    """
     assert arrays.cell is not None
     widths = 1.0 / np.linalg.norm(np.linalg.inv(arrays.cell), axis=0)
     cut = False
     while True:  # a shorter length, rather than fewer repeats of one direction: equal directions stay equal
         repeats = np.maximum(1, np.ceil(length / widths - 1e-6)).astype(int)
+        repeats += (repeats > 1) & (repeats % 2 == 1)
         if len(arrays) * repeats.prod() <= max_atoms or repeats.max() == 1:
             break
         length, cut = 0.99 * length, True
