@@ -21,7 +21,7 @@ function sitesView(link, signal) {
   const wrong = element("p", { class: "md-wrong md-wrap", role: "status", "aria-live": "polite" });
   const body = element("tbody");
   const head = (text, title) => element("th", { scope: "col", title, class: "xyz".includes(text) && text ? "md-number" : null }, text);
-  const table = element("table", { class: "md-site-table", "aria-label": "Sites of the design; Enter or Space picks, with Shift more than one, arrow keys go up and down" }, element("thead", {}, element("tr", {}, head("site", "number"), head("", "species"), head("orbit", "sites with one number are equivalent within 0.01 Å"), head("Wyckoff", "multiplicity in the conventional cell and letter, standard setting, within 0.01 Å"), head("x", "along a"), head("y", "along b"), head("z", "along c"), head("CN", "ligands of a centre"))), body);
+  const table = element("table", { class: "md-site-table", "aria-label": "Sites of the design; Enter or Space picks, with Shift more than one, arrow keys go up and down, Delete takes the picked ones out" }, element("thead", {}, element("tr", {}, head("site", "number"), head("", "species"), head("orbit", "sites with one number are equivalent within 0.01 Å"), head("Wyckoff", "multiplicity in the conventional cell and letter, standard setting, within 0.01 Å"), head("x", "along a"), head("y", "along b"), head("z", "along c"), head("CN", "ligands of a centre"))), body);
   const more = element("p", { class: "md-hint" });
   const node = element("div", { class: "md-sites-view" },
     element("div", { class: "md-row md-site-bar" }, words, orbit, like, invert, none),
@@ -33,6 +33,7 @@ function sitesView(link, signal) {
     if (!row || e.target.matches("input")) return;
     const next = { ArrowDown: row.nextElementSibling, ArrowUp: row.previousElementSibling }[e.key];
     if (next) { for (const r of body.rows) r.tabIndex = -1; next.tabIndex = 0; next.focus(); if (e.shiftKey) choose(Number(next.dataset.site), e); } else if (e.key === "Enter" || e.key === " ") choose(Number(row.dataset.site), e);
+    else if (e.key === "Delete" && body.querySelector('tr[aria-selected="true"]')) link.send({ op: "delete" });
     else return;
     e.preventDefault();
     e.stopPropagation();
