@@ -16,7 +16,7 @@ summary:
   nearest_first_ms, nearest_ms
                             the neighbours of a code, asked for the first time and a step further on
   kernel_mb, kernel_growth_mb, page_growth_mb
-                            resident memory once the map is open, and what forty filters and colourings add to it
+                            resident memory once the map is open, and what 28 more filters and colourings add to it
 """
 
 from __future__ import annotations
