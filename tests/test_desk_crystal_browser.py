@@ -123,6 +123,30 @@ def test_the_morph_slider_goes_half_way_back(story):
     browser.poll(lambda: shown(story), "the image", 20)
 
 
+def test_benzene_becomes_a_chair_by_a_handle_of_the_whole_molecule(story):
+    story.python('desk.open("benzene.xyz")')
+    browser.poll(lambda: story.stage()["count"] == 12, "benzene on the stage", 20)
+    whole = story.page.locator(".md-handles button[data-value='crystal']")
+    browser.poll(lambda: whole.inner_text() == "molecule", "the scope by its name", 20)
+    whole.click()
+    titles = story.page.locator(".md-handles summary")
+    browser.poll(lambda: "Frame · 6 C (12)" in titles.all_inner_texts(), "groups", 20)
+    chair = slider(story, "B2g, 6 C frame, out of plane, alternating")
+    tag = story.page.locator(".md-slider:has(input[aria-label^='B2g, 6 C frame']) .md-lead")
+    browser.poll(lambda: tag.text_content() == "→ D3d", "where it leads", 30)
+    before = np.array(story.value("desk.session.state.arrays.positions.tolist()"))
+    chair.focus()
+    for _ in range(3):
+        chair.press("PageUp")
+    chair.blur()
+    browser.poll(lambda: steps(story)[-1] == "distort", "the step", 20)
+    moved = np.array(story.value("desk.session.state.arrays.positions.tolist()")) - before
+    assert np.ptp(moved, axis=0).max() > 0.02 and abs(moved.sum()) < 1e-9
+    browser.poll(lambda: shown(story), "the chair", 20)
+    browser.poll(lambda: "D3d" in story.page.locator(".md-readouts").inner_text(), "its point group", 20)
+    keep_picture(story, "benzene")
+
+
 def test_every_control_has_a_name_and_nothing_went_wrong(story):
     nameless = story.page.evaluate(
         """() => [...document.querySelectorAll('.motifdesk :is(button, input, select, table)')]

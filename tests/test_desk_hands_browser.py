@@ -79,7 +79,9 @@ def test_words_and_the_list_pick_and_the_stage_shows_it(story):
     browser.poll(lambda: row.get_attribute("aria-selected") == "true", "the row lit", 10)
     steps = len(story.value(STEPS))
     row.press("Delete")
-    browser.poll(lambda: len(story.value(PLACES)) == 5 and len(story.value(STEPS)) == steps + 1, "the atom taken out", 20)
+    browser.poll(
+        lambda: len(story.value(PLACES)) == 5 and len(story.value(STEPS)) == steps + 1, "the atom taken out", 20
+    )
     story.value("desk.session.undo() and None")
     story.value("desk.select([2]) and None")
     picked(story, [2])

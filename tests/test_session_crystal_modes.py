@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from pymatgen.core import Lattice, Structure
+from pymatgen.core import Lattice, Molecule, Structure
 
 from motifdesk.motifs import crystal_modes, decompose
 from motifdesk.session import Session
@@ -163,7 +163,8 @@ def test_saved_loaded_and_replayed_exactly(doubled, tmp_path):
 @pytest.mark.parametrize(
     ("structure", "words"),
     [
-        ("benzene.xyz", "molecule"),
+        (Molecule(["He"], [[0, 0, 0]]), "nothing to distort"),
+        (Molecule(["C"] * 65, [[1.4 * k, 0, 0] for k in range(65)]), f"65 atoms.*{LARGEST} at most"),
         (titanate(4, 4, 1), f"80 atoms.*{LARGEST} at most"),
         (Structure(Lattice.cubic(2.9), ["Po"], [[0, 0, 0]]), "shifts the whole crystal"),
     ],
@@ -174,7 +175,7 @@ def test_where_there_are_no_handles_one_sentence_says_why(structure, words):
     session.select(scope="crystal")
     assert session.state.modes == ()
     assert re.search(words, session.state.reference.crystal.why)
-    with pytest.raises(MotifDeskError, match="no whole-crystal mode"):
+    with pytest.raises(MotifDeskError, match="no whole-crystal mode|molecule has no mode"):
         session.distort({"crystal:GM[0,0,0]:O3c:T1u:1:1": 0.1})
     assert session.state.arrays is before
 
@@ -185,6 +186,34 @@ def test_unknown_keys_and_numbers_that_are_none_are_refused(doubled, bad):
     with pytest.raises(MotifDeskError):
         doubled.distort(bad)
     assert doubled.state is before
+
+
+def test_a_molecule_has_handles_by_kind_and_orbit_and_says_the_point_group_they_lead_to(tmp_path):
+    session = opened("benzene.xyz")
+    session.select(scope="crystal")
+    modes = session.state.modes
+    assert len(modes) == 3 * 12 - 6
+    assert {(m.place, m.orbit) for m in modes} == {("Frame", "6 C"), ("Stretch", "6 H"), ("Bend", "6 H")}
+    chair = next(m for m in modes if m.words == "out of plane, alternating")
+    assert chair.label.startswith("B2g, 6 C frame") and session.leads_to(chair).symbol == "D3d"
+    before = session.state.arrays.positions
+    session.distort({chair: 0.6})
+    np.testing.assert_allclose(session.state.arrays.positions - before, 0.6 * chair.vectors, atol=1e-12)
+    assert session.readouts("release")["point_group"].value == "D3d"
+    # what is on already counts
+    ring = next(m for m in modes if m.words == "bonds alternate")
+    assert session.leads_to(ring).symbol == "D3"
+    reach = session.reach(chair)
+    assert reach.low < -0.3 and reach.high >= 0.5
+    # motifs first, the molecule's own on top
+    stretch = session.state.reference.modes(0, "motif")[0]
+    session.distort({stretch: 0.05})
+    assert {k.startswith(PREFIX) for k in session.state.amplitudes} == {True, False}
+    assert session.leads_to(stretch).symbol == "Cs"
+    back_again(session, tmp_path / "benzene.json")
+    session.undo(), session.undo()
+    np.testing.assert_array_equal(session.state.arrays.positions, before)
+    assert session.readouts("release")["point_group"].value == "D6h"
 
 
 # supercells -----------------------------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
-"""Handles of the whole crystal: one slider a mode, grouped by wavevector and orbit, and the supercells worth making."""
+"""Handles of the whole crystal (molecule): one slider a mode, grouped by wavevector (kind) and orbit; supercells."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from motifdesk.session import State
     from motifdesk.session.crystal import CrystalHandle
 
+_PLANE = re.compile(r"in the (\w+) plane")
 _OPEN = 24  # sliders that are shown without opening a group
 
 # what perovskites, rutiles, spinels and layered oxides are usually distorted in
@@ -31,7 +33,8 @@ _CELLS: tuple[tuple[str, Any], ...] = (
 
 
 def crystal_groups(state: State) -> list[dict[str, Any]]:
-    """The groups of sliders of the scope "crystal": one a wavevector and orbit, in the order of the modes."""
+    """The groups of sliders of the scope "crystal": one a wavevector, of a molecule a kind, and orbit, in the order of
+    the modes."""
     members: dict[tuple[str, str], list[CrystalHandle]] = {}
     for mode in state.modes:
         members.setdefault((mode.place, mode.orbit), []).append(mode)
@@ -54,7 +57,7 @@ def crystal_groups(state: State) -> list[dict[str, Any]]:
 def _slider(mode: CrystalHandle, value: float) -> dict[str, Any]:
     reach = max(full_range(mode), abs(value))
     # what it does comes first: a long name is cut at its end
-    words = mode.words.replace("in the ", "in ").replace(" plane", "")
+    words = _PLANE.sub(r"in \1", mode.words)
     which = f"{mode.component} of {mode.dimension}" if mode.dimension > 1 else ""
     arm = mode.arm if mode.arm and mode.arm not in mode.place else ""
     return amplitude(

@@ -22,6 +22,10 @@ function handlesPanel(el, link, signal) {
   link.on("handles", (h) => {
     fill(motif, [["", "pick a motif …"], ...(h.motifs ?? [])], h.motif ?? "");
     scope.set(h.scope);
+    const whole = scope.node.querySelector('[data-value="crystal"]');
+    whole.textContent = h.crystal === false ? "molecule" : "crystal";
+    whole.title = h.crystal === false ? "Act on the whole molecule: its symmetry coordinates, by frame, stretches and bends" : "Act on the whole crystal: displacement modes of the cell by wavevector, orbit and irrep";
+    const none = h.crystal === false ? "Choose a motif above, or click one of its atoms: its distortion modes appear here. Those of the whole molecule are under \u201cmolecule\u201d." : "Click a polyhedron in the structure, or choose a motif above. Its distortion modes appear here.";
     pattern.set(h.pattern);
     symmetry.set(h.symmetry);
     choices.style.display = h.choices && h.groups?.length ? "" : "none";
@@ -45,7 +49,7 @@ function handlesPanel(el, link, signal) {
     for (const s of [...specs, ...(h.cell ?? [])]) { const slider = sliders.get(s.key); if (slider) { slider.spec = s; slider.set(s.value); slider.tie(s); } }
     lead(link.get("outlook"));
     empty.style.display = specs.length ? "none" : "";
-    empty.textContent = h.hint || "Click a polyhedron in the structure, or choose a motif above. Its distortion modes appear here.";
+    empty.textContent = h.hint || none;
     notes.replaceChildren(...(h.notes ?? []).map((n) => element("p", {}, n)));
   }, signal);
 }

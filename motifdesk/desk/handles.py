@@ -39,7 +39,8 @@ def describe_handles(state: State, session: Session) -> dict[str, Any]:
         groups = crystal_groups(state)
         modes = ()
         if split(state.amplitudes)[0]:
-            notes.append("Handles of motifs are on as well: the crystal's displacements are added to what they make.")
+            whole_of = "crystal" if state.arrays.is_crystal else "molecule"
+            notes.append(f"Handles of motifs are on as well: those of the {whole_of} are added to what they make.")
     elif graph is None and state.reference.graph_error is not None:
         hint = str(state.reference.graph_error)
     elif not modes and graph is not None and pick.motif is not None and pick.motif < len(graph.motifs):

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from motifdesk.desk.workers import Latest
 from motifdesk.session.cell_handles import cell_leads_to
-from motifdesk.session.outlook import TOLERANCE, leads_to
+from motifdesk.session.outlook import group_of, leads_to
 from motifdesk.session.reach import Reach, reach
 from motifdesk.session.ties import NONE, STRAINS, VOLUME, Ties
-from motifdesk.structures.errors import MotifDeskError
 
 if TYPE_CHECKING:
+    from motifdesk.motifs import MolecularGroup
     from motifdesk.session import Session, State
     from motifdesk.structures.symmetry import SpaceGroup
+
+    Group = SpaceGroup | MolecularGroup
 
 _REST_S = 0.15  # the read-outs of a release go first
 _BATCH = 6
@@ -22,8 +24,8 @@ _MOST_ATOMS = 500  # of a cell whose strains are tried out: seven searches for a
 
 
 class Outlook:
-    """Space groups and ranges of the handles, on a thread of their own: newest design first, dropped when something is
-    held."""
+    """Space groups (molecules: point groups) and ranges of the handles, on a thread of their own: newest design first,
+    dropped when something is held."""
 
     def __init__(self, session: Session, show: Callable[[dict[str, Any]], None]) -> None:
         self.session = session
@@ -53,7 +55,7 @@ class Outlook:
         if state.arrays is not self._about:
             self._about = state.arrays
             self._show({})  # what was said of another design is not said of this one
-        now = _now(state) if state.arrays.is_crystal else None
+        now = group_of(state.arrays)
         ties = self.session.ties
         tags = self._of_cell(state, now, ties)
         for k, mode in enumerate(state.modes):
@@ -61,7 +63,7 @@ class Outlook:
                 return
             if mode.key in ties.locked:
                 continue
-            tag = describe(leads_to(state, mode, ties), now) if state.arrays.is_crystal else {}
+            tag = describe(leads_to(state, mode, ties), now)
             if not self._loop.waiting():
                 ends = reach(state, mode, ties, self._loop.waiting)
                 tag |= {"low": ends.low, "high": ends.high, "ends": _stops(ends)}
@@ -71,7 +73,7 @@ class Outlook:
         if not self._loop.waiting():
             self._show(tags)
 
-    def _of_cell(self, state: State, now: SpaceGroup | None, ties: Ties) -> dict[str, Any]:
+    def _of_cell(self, state: State, now: Group | None, ties: Ties) -> dict[str, Any]:
         """What the strains lead to; the same whatever is picked."""
         if not state.arrays.is_crystal or len(state.arrays) > _MOST_ATOMS:
             return {}
@@ -95,23 +97,19 @@ def _stops(ends: Reach) -> str:
     return "; ".join(said)
 
 
-def _now(state: State) -> SpaceGroup | None:
-    from motifdesk.structures.symmetry import space_group
-
-    try:
-        return space_group(state.arrays, TOLERANCE)
-    except MotifDeskError:
-        return None
-
-
-def describe(found: SpaceGroup | None, now: SpaceGroup | None) -> dict[str, Any]:
+def describe(found: Group | None, now: Group | None) -> dict[str, Any]:
     """The tag at a slider: short symbol, whether it is the group there is already, and a sentence."""
     if found is None:
         return {"text": "", "same": True, "title": "no space group could be found for this handle"}
-    same = now is not None and found.number == now.number
+    same = now is not None and _told(found) == _told(now)
     if same:
-        title = f"this handle keeps {found.symbol} ({found.number})"
+        title = f"this handle keeps {_told(found)}"
     else:
-        before = "" if now is None else f", from {now.symbol} ({now.number})"
-        title = f"this handle leads to {found.symbol} ({found.number}){before}"
+        before = "" if now is None else f", from {_told(now)}"
+        title = f"this handle leads to {_told(found)}{before}"
     return {"text": found.symbol, "same": same, "title": f"{title}, within {found.tolerance:g} Å"}
+
+
+def _told(group: Group) -> str:
+    number = getattr(group, "number", None)
+    return group.symbol if number is None else f"{group.symbol} ({number})"

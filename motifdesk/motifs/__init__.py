@@ -14,6 +14,7 @@ from .distortion.costs import MotifCost
 from .distortion.distorting import Distorted, Distorter, distort
 from .distortion.subgroups import Operations, operations_of, request_group
 from .figures.measure import Contact, Measures, measure_motif, shortest_contact
+from .figures.molecular_group import MolecularGroup, molecule_point_group
 from .figures.valence import bond_valence_sums
 from .hierarchy.elements import Hole
 from .hierarchy.graph import Ligand, Link, Motif, MotifGraph, Unit
@@ -29,6 +30,7 @@ from .symmetry.crystal_characters import motif_shares
 from .symmetry.crystal_modes import CrystalMode, CrystalModes, crystal_modes
 from .symmetry.isotropy import directions, subgroup_of
 from .symmetry.modes import Mode, distortion_modes, mode_by_key
+from .symmetry.molecule_modes import MoleculeMode, MoleculeModes, molecule_modes
 
 __all__ = [
     "Contact",
@@ -46,6 +48,9 @@ __all__ = [
     "Link",
     "Measures",
     "Mode",
+    "MolecularGroup",
+    "MoleculeMode",
+    "MoleculeModes",
     "Morph",
     "Motif",
     "MotifCost",
@@ -68,6 +73,8 @@ __all__ = [
     "match_structures",
     "measure_motif",
     "mode_by_key",
+    "molecule_modes",
+    "molecule_point_group",
     "morph",
     "motif_amplitudes",
     "motif_shares",

@@ -1,4 +1,5 @@
-"""Whole-crystal modes as handles: the symmetry-adapted displacements of the cell on the desk, by wavevector and orbit.
+"""Whole-crystal modes as handles: the symmetry-adapted displacements of the cell on the desk, by wavevector and orbit;
+of a molecule its symmetry coordinates, by kind and orbit.
 
 The modes are those of :func:`motifdesk.motifs.crystal_modes` at the zone centre of the cell of the base structure. A
 cell that is a supercell of its crystal folds wavevectors of the parent onto its zone centre; the handles are then named
@@ -18,7 +19,7 @@ from motifdesk.structures.arrays import AtomArrays
 from motifdesk.structures.errors import MotifDeskError, SessionError
 
 if TYPE_CHECKING:
-    from motifdesk.motifs import CrystalMode, CrystalModes, MotifGraph
+    from motifdesk.motifs import CrystalMode, CrystalModes, MolecularGroup, MoleculeModes, MotifGraph
     from motifdesk.session.state import Reference
     from motifdesk.structures.symmetry import SpaceGroup
 
@@ -41,7 +42,8 @@ class CrystalHandle:
     key: that of the `CrystalMode` with "crystal:" before it. label: "R (1/2,1/2,1/2) T1g (3 of 3), O 3c, in the xy
     plane". irrep: the symbol alone ("T1g"). place: wavevector with its letter where it has one ("R (1/2,1/2,1/2)"), of
     the star's first arm. arm: the same of this component. orbit: "O 3c". words: what tells this component from its
-    partners. vectors: float64 [N, 3], unit norm, Cartesian, in the order of the base structure's atoms.
+    partners. Of a molecule `place` is "Frame", "Stretch" or "Bend" and `orbit` "6 C". vectors: float64 [N, 3], in the
+    order of the base structure's atoms, Cartesian, of unit norm (of a molecule over the orbit, riding atoms besides).
     """
 
     key: str
@@ -61,11 +63,12 @@ class CrystalHandle:
 
 @dataclass(frozen=True, eq=False)
 class CrystalHandles:
-    """The handles of a base structure, or one sentence on why it has none. `modes`: the `CrystalModes` behind them."""
+    """The handles of a base structure, or one sentence on why it has none. `modes`: those behind them."""
 
-    modes: CrystalModes | None
+    modes: CrystalModes | MoleculeModes | None
     handles: tuple[CrystalHandle, ...]
     why: str = ""
+    crystal: bool = True
 
     def mode(self, key: str) -> CrystalHandle:
         """The handle of a key; SessionError if there is none."""
@@ -73,7 +76,7 @@ class CrystalHandles:
             if handle.key == key:
                 return handle
         raise SessionError(
-            f"there is no whole-crystal mode {key!r}",
+            f"there is no whole-crystal mode {key!r}" if self.crystal else f"the molecule has no mode {key!r}",
             where="distort",
             remedy=self.why or 'list them: session.select(scope="crystal"); [m.key for m in session.state.modes]',
         )
@@ -85,8 +88,9 @@ class CrystalHandles:
             out += value * self.mode(key).vectors
         return out
 
-    def leads_to(self, amplitudes: Mapping[str, float]) -> SpaceGroup:
-        """The space group that a mixture of modes leaves of the base structure's, from its operations."""
+    def leads_to(self, amplitudes: Mapping[str, float]) -> SpaceGroup | MolecularGroup:
+        """The space group (of a molecule the point group) that a mixture of modes leaves of the base structure's, from
+        its operations."""
         assert self.modes is not None
         return self.modes.subgroup({key.removeprefix(PREFIX): value for key, value in amplitudes.items()})
 
@@ -102,7 +106,7 @@ def handles_of(reference: Reference) -> CrystalHandles:
     arrays = reference.arrays
     count = len(arrays.numbers)
     if arrays.cell is None:
-        return CrystalHandles(None, (), "A molecule has no whole-crystal modes; its motifs have modes of their own.")
+        return _of_molecule(arrays)
     if count > LARGEST:
         return CrystalHandles(
             None,
@@ -126,6 +130,30 @@ def handles_of(reference: Reference) -> CrystalHandles:
         )
     names, told = _Names(modes), _motions(modes, reference.graph)
     return CrystalHandles(modes, tuple(names.handle(m, told.get(m.key, "")) for m in telling))
+
+
+def _of_molecule(arrays: AtomArrays) -> CrystalHandles:
+    """The handles of a whole molecule."""
+    count = len(arrays)
+    if not 2 <= count <= LARGEST:
+        why = "One atom has nothing to distort." if count < 2 else f"{count} atoms are too many ({LARGEST} at most)."
+        return CrystalHandles(None, (), why, crystal=False)
+    from motifdesk.motifs import molecule_modes
+
+    try:
+        modes = molecule_modes(arrays)
+    except Exception as error:  # as for crystals
+        return CrystalHandles(None, (), f"No modes of the molecule could be found ({error}).", crystal=False)
+    handles = []
+    for m in modes:
+        words = ", ".join(x for x in (m.words, f"copy {m.copy}" if m.copy > 1 else "") if x)
+        place = m.kind.capitalize()
+        handles.append(
+            CrystalHandle(
+                PREFIX + m.key, m.label, m.irrep, m.component, m.dimension, place, "", m.orbit, words, m.vectors
+            )
+        )
+    return CrystalHandles(modes, tuple(handles), crystal=False)
 
 
 def displaced(arrays: AtomArrays, base: AtomArrays, displacements: np.ndarray) -> AtomArrays:

@@ -16,6 +16,7 @@ from motifdesk.session.live_energy import live_rows, load_live
 from motifdesk.session.manifold_readouts import manifold_rows
 from motifdesk.session.motif_readouts import Row, Sheet, motif_rows, shape_rows, valence_rows
 from motifdesk.session.network_readouts import cost_rows, flag_rows, neighbour_rows
+from motifdesk.session.outlook import group_of
 from motifdesk.session.predicted_readouts import predicted_rows
 from motifdesk.session.services import Services
 from motifdesk.session.state import State
@@ -23,9 +24,9 @@ from motifdesk.structures.errors import MotifDeskError, SessionError
 
 TIERS = ("move", "release", "idle")
 TOLERANCES = (0.01, 0.1)
+"""Angstrom: a strict and a forgiving search; a small tilt shows as the difference of the two."""
 # a point between codes need not be the code of anything: that is not the decoder's failure, but it is no exact decode
 _BETWEEN = "this is near the code asked for, no structure with just that code was found"
-"""Angstrom: a strict and a forgiving search; a small tilt shows as the difference of the two."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,9 @@ def _release(sheet: Sheet, state: State, parent: State | None) -> None:
                 continue  # atoms on one site have no space group; the contacts say so
             label = f"Space group within {tolerance:g} Å"
             sheet.text(f"space_group_{tolerance:g}", label, f"{group.symbol} ({group.number})", "release")
+    elif (molecular := group_of(state.arrays)) is not None:
+        label = f"Point group within {molecular.tolerance:g} Å"
+        sheet.text("point_group", label, molecular.symbol, "release")
     cost_rows(sheet, state)
     shape_rows(sheet, state)
     neighbour_rows(sheet, state, parent)

@@ -32,7 +32,7 @@ from motifdesk.structures.errors import MotifDeskError
 
 if TYPE_CHECKING:
     from motifdesk.codec.missing import Proposal
-    from motifdesk.motifs import Decomposition, Mode
+    from motifdesk.motifs import Decomposition, Mode, MolecularGroup
     from motifdesk.session.crystal import CrystalHandle
     from motifdesk.session.keeping import Keeper
     from motifdesk.structures.symmetry import SpaceGroup
@@ -87,10 +87,10 @@ class Session(LatentPaths, Relaxing, Holding):
         """
         return self._edit("distort", (amplitudes,), {"keep": keep})
 
-    def leads_to(self, mode: str | Mode | CrystalHandle) -> SpaceGroup | None:
-        """The space group that turning `mode` on leads to, from the committed design (see
+    def leads_to(self, mode: str | Mode | CrystalHandle) -> SpaceGroup | MolecularGroup | None:
+        """The space group (a molecule's point group) that turning `mode` on leads to, from the committed design (see
         :func:`motifdesk.session.outlook.leads_to`), or a handle of the cell ("exx" ... "volume"), what is tied to it
-        included; None for molecules, locked handles and where no search converges."""
+        included; None for locked handles and where no search converges."""
         if isinstance(mode, str) and mode in CELL:
             return cell_leads_to(self._history, self.committed, mode)
         return leads_to(self.committed, mode, self.ties)

@@ -88,17 +88,17 @@ def _split(group: PointGroup, action: np.ndarray, block: str, basis: np.ndarray)
     size = basis.shape[1]
     reduced = np.einsum("ia,gij,jb->gab", basis, action, basis, optimize=True)
     noise = np.random.default_rng(20).standard_normal((size, size))
-    generic = _commuting(reduced, noise + noise.T)
+    generic = commuting(reduced, noise + noise.T)
     kinds: dict[tuple[int, str], list[np.ndarray]] = {}
-    for space in _eigenspaces(generic, np.eye(size), 1e-6):
+    for space in eigenspaces(generic, np.eye(size), 1e-6):
         characters = np.einsum("ia,gij,ja->g", space, reduced, space, optimize=True)
         kinds.setdefault((space.shape[1], group.name(characters)), []).append(space)
-    springs = _commuting(reduced, basis.T @ _springs(group.vertices) @ basis)
+    springs = commuting(reduced, basis.T @ _springs(group.vertices) @ basis)
     out = []
     for (dimension, name), spaces in sorted(kinds.items()):
         component = 0
-        for space in _copies(np.concatenate(spaces, axis=1), dimension, springs, generic):
-            for vector in _aligned(group, reduced, space, basis).T:
+        for space in copies(np.concatenate(spaces, axis=1), dimension, springs, generic):
+            for vector in aligned(group, reduced, space, basis).T:
                 vectors = _signed(vector.reshape(-1, 3), group, block)
                 vectors[np.abs(vectors) < 1e-12] = 0.0
                 vectors.setflags(write=False)
@@ -107,24 +107,24 @@ def _split(group: PointGroup, action: np.ndarray, block: str, basis: np.ndarray)
     return out
 
 
-def _commuting(reduced: np.ndarray, operator: np.ndarray) -> np.ndarray:
+def commuting(reduced: np.ndarray, operator: np.ndarray) -> np.ndarray:
     """The part of a symmetric operator [b, b] that commutes with the group [G, b, b]."""
     mean = np.einsum("gab,bc,gdc->ad", reduced, operator, reduced, optimize=True) / len(reduced)
     return (mean + mean.T) / 2
 
 
-def _eigenspaces(operator: np.ndarray, space: np.ndarray, tolerance: float) -> list[np.ndarray]:
+def eigenspaces(operator: np.ndarray, space: np.ndarray, tolerance: float) -> list[np.ndarray]:
     values, modes = np.linalg.eigh(space.T @ operator @ space)
     edges = np.flatnonzero(np.diff(values) > tolerance * max(1.0, np.abs(values).max())) + 1
     return [space @ part for part in np.split(modes, edges, axis=1)]
 
 
-def _copies(space: np.ndarray, dimension: int, springs: np.ndarray, generic: np.ndarray) -> list[np.ndarray]:
+def copies(space: np.ndarray, dimension: int, springs: np.ndarray, generic: np.ndarray) -> list[np.ndarray]:
     """The copies of an irrep in a block, softest first under springs between the vertices: how an irrep that occurs
     twice divides is then the figure's own, not chance. What the springs do not tell apart a generic operator does."""
     out: list[np.ndarray] = []
-    for part in _eigenspaces(springs, space, 1e-5):
-        out += [part] if part.shape[1] == dimension else _eigenspaces(generic, part, 1e-9)
+    for part in eigenspaces(springs, space, 1e-5):
+        out += [part] if part.shape[1] == dimension else eigenspaces(generic, part, 1e-9)
     return out
 
 
@@ -146,7 +146,7 @@ def _springs(points: np.ndarray) -> np.ndarray:
     return out.reshape(3 * k, 3 * k)
 
 
-def _aligned(group: PointGroup, reduced: np.ndarray, space: np.ndarray, basis: np.ndarray) -> np.ndarray:
+def aligned(group: PointGroup, reduced: np.ndarray, space: np.ndarray, basis: np.ndarray) -> np.ndarray:
     """Partners [3k, d] of one irrep: eigenvectors of the principal rotation's symmetric part, ties split by the
     two-fold axis (or mirror) along x: for an octahedron's Eg that is (Q3, Q2)."""
     if space.shape[1] == 1:
