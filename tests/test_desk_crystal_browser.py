@@ -124,7 +124,7 @@ def test_the_morph_slider_goes_half_way_back(story):
 
 
 def test_benzene_becomes_a_chair_by_a_handle_of_the_whole_molecule(story):
-    story.python('desk.open("benzene.xyz")')
+    story.python('desk.session.set_structure("benzene.xyz")')
     browser.poll(lambda: story.stage()["count"] == 12, "benzene on the stage", 20)
     whole = story.page.locator(".md-handles button[data-value='crystal']")
     browser.poll(lambda: whole.inner_text() == "molecule", "the scope by its name", 20)
@@ -143,6 +143,7 @@ def test_benzene_becomes_a_chair_by_a_handle_of_the_whole_molecule(story):
     moved = np.array(story.value("desk.session.state.arrays.positions.tolist()")) - before
     assert np.ptp(moved, axis=0).max() > 0.02 and abs(moved.sum()) < 1e-9
     browser.poll(lambda: shown(story), "the chair", 20)
+    story.page.locator('.md-tabs button[data-value="numbers"]').click()
     browser.poll(lambda: "D3d" in story.page.locator(".md-readouts").inner_text(), "its point group", 20)
     keep_picture(story, "benzene")
 

@@ -137,6 +137,19 @@ def test_benzene_s_ring_breathes_alternates_and_folds_with_its_hydrogens_along()
         np.testing.assert_array_equal(chair.vectors[h], chair.vectors[c])
 
 
+def test_equivalent_atoms_and_motifs_of_a_molecule_are_those_of_its_point_group():
+    from motifdesk.motifs import distort, distortion_modes, equivalent_atoms, find_motifs
+
+    atoms = turned(molecule("C2H6"), 9)
+    assert len(set(equivalent_atoms(atoms))) == 2
+    graph = find_motifs(atoms)
+    assert [len(o) for o in graph.orbits] == [2]
+    for mode in distortion_modes(atoms, 0, "orbit", graph=graph):
+        moved = distort(atoms, {mode: 0.1}, graph=graph)
+        symbol = molecule_point_group(moved, 0.005).symbol
+        assert symbol != "C1", mode.label
+
+
 def test_crystals_single_atoms_and_odd_tolerances_are_refused():
     with pytest.raises(StructureError, match="space group"):
         molecule_modes(read("rutile-TiO2.cif"))

@@ -5,9 +5,10 @@ import re
 
 import numpy as np
 import pytest
+from ase.build import molecule
 from pymatgen.core import Lattice, Molecule, Structure
 
-from motifdesk.motifs import crystal_modes, decompose
+from motifdesk.motifs import crystal_modes, decompose, molecule_point_group
 from motifdesk.session import Session
 from motifdesk.session.crystal import LARGEST, PREFIX
 from motifdesk.structures import read, space_group
@@ -214,6 +215,21 @@ def test_a_molecule_has_handles_by_kind_and_orbit_and_says_the_point_group_they_
     session.undo(), session.undo()
     np.testing.assert_array_equal(session.state.arrays.positions, before)
     assert session.readouts("release")["point_group"].value == "D6h"
+
+
+def test_a_molecule_snaps_to_its_point_group_and_stays_where_it_is(tmp_path):
+    exact = molecule("C6H6")
+    shaken = exact.copy()
+    shaken.positions += np.random.default_rng(3).normal(scale=0.02, size=(12, 3)) + [1.0, 2.0, 3.0]
+    session = opened(shaken)
+    assert molecule_point_group(session.state.arrays, 0.001).symbol == "C1"
+    session.symmetrize(0.15)
+    arrays = session.state.arrays
+    assert molecule_point_group(arrays, 1e-6).symbol == "D6h"
+    np.testing.assert_allclose(arrays.positions.mean(0), shaken.positions.mean(0), atol=1e-9)
+    assert np.abs(arrays.positions - shaken.positions).max() < 0.08
+    assert session.history.path()[-1].edit.name == "Snap to D6h (0.15 Å)"
+    back_again(session, tmp_path / "snap.json")
 
 
 # supercells -----------------------------------------------------------------------------------------------------------

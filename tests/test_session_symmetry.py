@@ -159,10 +159,14 @@ def test_what_a_handle_leads_to_counts_what_is_on_already(frame):
     assert alone in ("P4/mmm", "Pmmm")
 
 
-def test_a_molecule_has_patterns_of_its_own_and_no_space_group():
+def test_a_molecule_has_patterns_of_its_own_and_a_point_group():
     session = opened("benzene.xyz")
     session.select(0, scope="orbit")
-    assert session.leads_to(session.state.modes[0]) is None
+    breathing = session.state.modes[0]
+    assert session.leads_to(breathing).symbol == "D6h"
+    assert len(breathing.targets) == 6
+    session.select(0, scope="motif")
+    assert session.leads_to(session.state.modes[0]).symbol == "C2v"
     session.select(scope="all", pattern="alternating", symmetry="request")
     state = session.distort({session.state.modes[0]: 0.05})
     assert state.keep == "free"

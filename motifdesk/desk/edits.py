@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from motifdesk.desk import palette
+from motifdesk.session.outlook import group_of
 from motifdesk.session.site_query import orbits
 from motifdesk.structures.arrays import element_symbols
 from motifdesk.structures.errors import MotifDeskError, SessionError
@@ -85,11 +86,9 @@ class EditsPane:
 
     def snap(self, tolerance: float) -> None:
         """Restore the symmetry found within ``tolerance`` (Angstrom); SessionError where that is what there is."""
-        from motifdesk.structures.symmetry import space_group
-
         arrays = self.session.committed.arrays
-        exact = space_group(arrays, _EXACT)
-        if 0.0 < tolerance <= 1.0 and space_group(arrays, tolerance).number == exact.number:
+        exact, near = group_of(arrays, _EXACT), group_of(arrays, tolerance) if 0.0 < tolerance <= 1.0 else None
+        if exact is not None and near is not None and near.symbol == exact.symbol:
             raise SessionError(
                 f"no symmetry beyond {exact.symbol} within {tolerance:g} Å",
                 where="snap",
@@ -112,27 +111,22 @@ class EditsPane:
 
 
 def _groups(state: State) -> list[list[Any]]:
-    """[tolerance, words, whether it adds to the symmetry there is] for crystals: each group once, with the least of the
-    tolerances that finds it."""
-    from motifdesk.structures.symmetry import space_group
-
-    if state.arrays.cell is None:
-        return []
+    """[tolerance, words, whether it adds to the symmetry there is]: each group once, with the least of the tolerances
+    that finds it."""
     rows: list[list[Any]] = []
-    exact = last = 0
+    exact = last = ""
     for tolerance in (_EXACT, *TOLERANCES):
-        try:
-            group = space_group(state.arrays, tolerance)
-        except MotifDeskError:
+        group = group_of(state.arrays, tolerance)
+        if group is None:
             continue
         if not last:
-            exact = group.number
+            exact = group.symbol
             rows.append([tolerance, f"{group.symbol}, as it is", False])
-        elif group.number == exact:
+        elif group.symbol == exact:
             rows[0][0] = tolerance
-        elif group.number != last:
+        elif group.symbol != last:
             rows.append([tolerance, f"{group.symbol}, within {tolerance:g} Å", True])
-        last = group.number
+        last = group.symbol
     if len(rows) == 1:
         rows[0][1] = f"{rows[0][1]}; nothing more within {rows[0][0]:g} Å"
     return rows

@@ -14,7 +14,7 @@ from .distortion.costs import MotifCost
 from .distortion.distorting import Distorted, Distorter, distort
 from .distortion.subgroups import Operations, operations_of, request_group
 from .figures.measure import Contact, Measures, measure_motif, shortest_contact
-from .figures.molecular_group import MolecularGroup, molecule_point_group
+from .figures.molecular_group import MolecularGroup, equivalent_atoms, molecule_point_group
 from .figures.valence import bond_valence_sums
 from .hierarchy.elements import Hole
 from .hierarchy.graph import Ligand, Link, Motif, MotifGraph, Unit
@@ -69,6 +69,7 @@ __all__ = [
     "distance_neighbours",
     "distort",
     "distortion_modes",
+    "equivalent_atoms",
     "find_motifs",
     "match_structures",
     "measure_motif",

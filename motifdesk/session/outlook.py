@@ -63,16 +63,16 @@ def _tried(state: State, key: str, keep: str, tied: dict[str, float]) -> SpaceGr
         return None
 
 
-def group_of(arrays: AtomArrays) -> SpaceGroup | MolecularGroup | None:
-    """The group of a structure as handles speak of it: a crystal's space group within 0.01 Angstrom, a molecule's point
-    group within 0.03. None where no search converges, and for a single atom."""
+def group_of(arrays: AtomArrays, tolerance: float | None = None) -> SpaceGroup | MolecularGroup | None:
+    """The group of a structure: a crystal's space group (None: within 0.01 Angstrom), a molecule's point group (None:
+    within 0.03). None where no search converges, and for a single atom."""
     try:
         if arrays.is_crystal:
             from motifdesk.structures.symmetry import space_group
 
-            return space_group(arrays, TOLERANCE)
+            return space_group(arrays, TOLERANCE if tolerance is None else tolerance)
         from motifdesk.motifs import molecule_point_group
 
-        return molecule_point_group(arrays)
+        return molecule_point_group(arrays) if tolerance is None else molecule_point_group(arrays, tolerance)
     except MotifDeskError:
         return None

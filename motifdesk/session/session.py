@@ -138,7 +138,7 @@ class Session(LatentPaths, Relaxing, Holding):
         return self.add_site(proposal.element, proposal.position)
 
     def symmetrize(self, tolerance: float = 0.1) -> State:
-        """Snap positions and cell to the space group found within ``tolerance`` (Angstrom)."""
+        """Snap positions and cell to the space group (molecules: point group) found within ``tolerance`` Angstrom."""
         return self._edit("symmetrize", (tolerance,), {})
 
     def set_structure(self, structure: Any, name: str | None = None) -> State:

@@ -36,9 +36,11 @@ def coordination(state: State) -> np.ndarray:
 
 
 def orbits(state: State, tolerance: float = 0.01) -> np.ndarray:
-    """For each site [N] the first one that symmetry makes equivalent to it; molecules: each its own."""
+    """For each site [N] the first one that symmetry makes equivalent to it (of a molecule its point group)."""
     if state.arrays.cell is None:
-        return np.arange(len(state.arrays))
+        from motifdesk.motifs import equivalent_atoms
+
+        return equivalent_atoms(state.arrays)
     from motifdesk.structures.symmetry import equivalent_sites
 
     try:

@@ -272,7 +272,8 @@ class SetStructure(Worker):
 
 
 class Symmetrize(Worker):
-    """Average positions and cell over the space group found within a tolerance; cell choice and orientation stay."""
+    """Average positions and cell over the space group (of a molecule the point group) found within a tolerance; cell
+    choice, orientation and a molecule's centroid stay."""
 
     kind = "symmetrize"
 
@@ -281,11 +282,16 @@ class Symmetrize(Worker):
         from motifdesk.structures.symmetry import space_group, symmetry_operations
 
         arrays = self.origin.arrays
-        if arrays.cell is None:
-            raise SessionError("a molecule has no space group", where="symmetrize", remedy="open a crystal")
         tolerance = float(finite(tolerance, "tolerance", ()))
         if not 0.0 < tolerance <= 1.0:
             raise SessionError(f"tolerance {tolerance:g} Å", where="symmetrize", remedy="choose it between 0 and 1 Å")
+        if arrays.cell is None:
+            from motifdesk.motifs.figures.molecular_group import molecular_group, named
+
+            found = molecular_group(arrays, tolerance)
+            averaged = AtomArrays(arrays.numbers, found.vertices + arrays.positions.mean(axis=0))
+            name = f"Snap to {named(found, tolerance).symbol} ({tolerance:g} Å)"
+            return Draft(moved(self.origin, averaged), name, {"tolerance": tolerance})
         rotations, translations = symmetry_operations(arrays, tolerance)
         averaged = average_over_group(arrays, np.asarray(rotations, dtype=float), np.asarray(translations, dtype=float))
         group = space_group(arrays, tolerance)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..figures.molecular_group import equivalent_atoms
 from ..hierarchy.cycles import cycle_basis
 from ..hierarchy.graph import Image, Ligand, Motif, MotifGraph, Unit
 from ..hierarchy.sharing import bond_links
@@ -36,7 +37,7 @@ def molecule_motifs(structure: Any, arrays: Any) -> MotifGraph:
         held = sets
     else:
         held = [[x for x in near if symbols[x.site] == "H"] for near in sets]
-    motifs, orbits = assemble(arrays, symbols, centres, tuple(map(tuple, held)), list(range(len(symbols))))
+    motifs, orbits = assemble(arrays, symbols, centres, tuple(map(tuple, held)), equivalent_atoms(arrays).tolist())
     motifs = tuple(named(m, symbols, bool(sets[m.centre])) for m in motifs)
     frozen = tuple(tuple(x) for x in sets)
     links = bond_links(motifs, frozen)

@@ -76,6 +76,16 @@ def molecular_group(structure: Any, tolerance: float = TOLERANCE) -> PointGroup:
     return PointGroup(points, np.eye(3)[None], one)  # no tolerance makes a group of what nearly maps
 
 
+def equivalent_atoms(structure: Any, tolerance: float = TOLERANCE) -> np.ndarray:
+    """int64 [N]: for each atom of a molecule the first one that its point group makes equal to it; each for itself
+    where no group is looked for (a single atom, more than 200)."""
+    arrays = to_arrays(structure)
+    try:
+        return np.asarray(molecular_group(arrays, tolerance).permutations.min(axis=0), dtype=np.int64)
+    except StructureError:
+        return np.arange(len(arrays))
+
+
 def _flattened(points: np.ndarray, tolerance: float) -> np.ndarray:
     """Points that lie in a plane or on a line within the tolerance exactly there: both ways to map a plane onto itself
     are then found."""

@@ -21,6 +21,7 @@ from motifdesk.structures.errors import MotifError, StructureError
 from motifdesk.structures.symmetry import symmetry_operations
 
 from ..detection.finding import find_motifs
+from ..figures.molecular_group import molecular_group
 from ..figures.shapes import Match, match
 from ..hierarchy.graph import Motif, MotifGraph
 from .irreps import Coordinate, Figure, figure_of, ideal_figure
@@ -265,7 +266,7 @@ def _symmetry_carriers(graph: MotifGraph, picked: Motif, orbit: list[int]) -> di
     picked motif's ligand that lands on it). The operation nearest to a pure translation is taken."""
     arrays = to_arrays(graph.structure)
     if arrays.cell is None:
-        return {}
+        return _molecule_carriers(graph, picked, orbit)
     try:
         rotations, translations = symmetry_operations(arrays, graph.tolerance)
     except StructureError:
@@ -292,5 +293,26 @@ def _symmetry_carriers(graph: MotifGraph, picked: Motif, orbit: list[int]) -> di
             ligand = distance.argmin(axis=1)
             if distance.min(axis=1).max() < 5 * limit and len(set(ligand)) == len(goal):
                 out[index] = cartesian[g], ligand
+                break
+    return out
+
+
+def _molecule_carriers(graph: MotifGraph, picked: Motif, orbit: list[int]) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """The same in a molecule, by its point group; rotations before reflections, the smallest first."""
+    try:
+        group = molecular_group(graph.structure)
+    except StructureError:
+        return {}
+    rank = np.linalg.det(group.matrices) + np.trace(group.matrices, axis1=1, axis2=2) / 10
+    order = np.argsort(-np.round(rank, 6), kind="stable")
+    place = {x.site: n for n, x in enumerate(picked.ligands)}
+    out = {}
+    for index in orbit:
+        motif = graph.motifs[index]
+        for g in order:
+            to = group.permutations[g]
+            back = {int(to[site]): n for site, n in place.items()}
+            if to[picked.centre] == motif.centre and all(x.site in back for x in motif.ligands):
+                out[index] = group.matrices[g], np.array([back[x.site] for x in motif.ligands])
                 break
     return out
