@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pymatgen.core import Molecule
 
 import motifdesk as md
 from motifdesk.desk import changes, outlook
@@ -85,13 +86,29 @@ def test_every_handle_says_the_group_it_leads_to(opened):
 
 
 @pytest.mark.parametrize(
-    ("design", "words"), [("benzene.xyz", "A molecule has no"), ("beta-Li2IrO3.cif", "96 atoms, too many")]
+    ("design", "words"),
+    [(Molecule(["He"], [[0, 0, 0]]), "One atom has nothing"), ("beta-Li2IrO3.cif", "96 atoms, too many")],
 )
 def test_no_handles_is_one_plain_sentence(opened, design, words):
     page = opened(design)
     shown = crystal(page)
     assert shown["groups"] == [] and words in shown["hint"] and shown["supercells"] == []
     assert page.desk.settle() and page.desk.messages == ()
+
+
+def test_the_handles_of_a_molecule_are_its_frame_stretches_and_bends(opened):
+    page = opened("benzene.xyz")
+    shown = crystal(page)
+    assert [g["title"] for g in shown["groups"]] == ["Frame · 6 C (12)", "Stretch · 6 H (6)", "Bend · 6 H (12)"]
+    assert shown["supercells"] == [] and shown["crystal"] is False and shown["choices"] is False
+    kekule = next(s for s in sliders(page) if s["label"] == "bonds alternate")
+    assert page.desk.settle()
+    tag = page.out.outlook[kekule["key"]]
+    assert tag["text"] == "D3h" and tag["title"] == "this handle leads to D3h, from D6h, within 0.03 Å"
+    page.slide(kekule["key"], 0.1).send("release", what="distort")
+    assert page.edits() == ["open", "distort"] and page.shows(page.session.state) and page.desk.messages == ()
+    lengths = sorted(page.session.state.structure.get_distance(k, (k + 1) % 6) for k in range(6))
+    assert np.ptp(lengths[:3]) < 1e-3 and np.ptp(lengths[3:]) < 1e-3 and lengths[3] - lengths[2] > 0.1
 
 
 def test_a_supercell_is_made_from_the_panel_and_brings_its_wavevectors(opened):

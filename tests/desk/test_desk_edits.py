@@ -76,10 +76,19 @@ def test_snap_restores_the_symmetry_it_names(opened):
     assert "beyond P4_2/mnm" in page.out.edits["error"] and len(page.session.history) == steps
 
 
-def test_a_molecule_has_species_and_no_space_group(opened):
+def test_a_molecule_has_species_and_a_point_group_to_snap_to(opened):
     page = opened("benzene.xyz")
     assert page.desk.settle()
-    assert page.out.edits["groups"] == [] and words(page) == ["all C (6)", "all H (6)"]
+    assert page.out.edits["groups"] == [[0.3, "D6h, as it is; nothing more within 0.3 Å", False]]
+    page.session.move_sites([6], [0.0, 0.0, 0.02])
+    assert page.desk.settle()
+    assert [row[1:] for row in page.out.edits["groups"]] == [["Cs, as it is", False], ["D6h, within 0.03 Å", True]]
+    page.send("edit", what="snap", tolerance=0.03)
+    assert page.session.readouts("release")["point_group"].value == "D6h" and page.desk.messages == ()
+    page.send("edit", what="snap", tolerance=0.03)
+    assert "no symmetry beyond D6h" in page.out.edits["error"]
+    page.send("undo").send("undo")
+    assert words(page) == ["all C (6)", "all H (6)"]
 
 
 def test_a_typed_coordinate_is_a_number_or_changes_nothing_and_what_was_wrong_is_forgotten(opened):

@@ -105,12 +105,14 @@ def test_python_says_the_same_and_the_desk_follows(opened, rutile):
     assert session.history[1].edit.parameters["keep"] == "request"
 
 
-def test_a_molecule_shows_no_groups_and_no_choice_of_symmetry(opened):
+def test_a_molecule_shows_point_groups_and_no_choice_of_symmetry(opened):
     page = opened("benzene.xyz")
     page.send("pick", kind="motif", motif=0, shift=False).send("scope", scope="all")
     assert page.desk.settle()
     assert page.out.handles["crystal"] is False
-    assert page.out.outlook and not any("text" in tag for tag in page.out.outlook.values())
+    tags = {key: tag["text"] for key, tag in page.out.outlook.items()}
+    assert tags["m0:all:stretch:Sigma:1"] == "D6h" and set(tags.values()) == {"D6h", "C6v"}
+    assert page.out.handles["choices"] is False
 
 
 def test_step_names_are_short_in_the_list_and_whole_in_the_tooltip(opened, rutile):
