@@ -26,6 +26,7 @@ _HOME = {
     "distortion_modes": "motifdesk.motifs",
     "distort": "motifdesk.motifs",
     "crystal_modes": "motifdesk.motifs",
+    "molecule_modes": "motifdesk.motifs",
     "decompose": "motifdesk.motifs",
     "morph": "motifdesk.motifs",
     "build": "motifdesk.topologies",
@@ -59,6 +60,7 @@ if TYPE_CHECKING:  # the same table for type checkers and editors
     from motifdesk.motifs import distort as distort
     from motifdesk.motifs import distortion_modes as distortion_modes
     from motifdesk.motifs import find_motifs as find_motifs
+    from motifdesk.motifs import molecule_modes as molecule_modes
     from motifdesk.motifs import morph as morph
     from motifdesk.motifs.testing import assert_corners_shared as assert_corners_shared
     from motifdesk.motifs.testing import assert_motifs_rigid as assert_motifs_rigid

@@ -127,6 +127,8 @@ def test_benzene_s_ring_breathes_alternates_and_folds_with_its_hydrogens_along()
     modes = molecule_modes(benzene)
     told = {m.words: m for m in modes if m.kind == "frame" and m.dimension == 1}
     assert told["breathing"].irrep == "A1g" and told["bonds alternate"].irrep == "B2u"
+    shown = modes._repr_html_()
+    assert "D6h: 30 modes" in shown and shown.count("<tr>") == 1 + 20 and "bonds alternate" in shown
     chair = told["out of plane, alternating"]
     assert modes.subgroup({chair: 1.0}).symbol == "D3d" and chair.irrep == "B2g"
     # a riding hydrogen goes where its carbon goes

@@ -13,6 +13,7 @@ whole is left out of the first orbit that would show it.
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +28,7 @@ from ..detection.crystalnn import default_radius
 from ..figures.molecular_group import TOLERANCE, MolecularGroup, molecular_group, named
 from ..figures.pointgroup import PointGroup
 from .irreps import aligned, commuting, copies, eigenspaces
+from .molecule_words import signed, words_of
 
 KINDS = ("frame", "stretch", "bend")
 _SLACK = 0.4  # Angstrom above the sum of the radii: bonds, as in the motifs of molecules
@@ -94,6 +96,20 @@ class MoleculeModes(Sequence[MoleculeMode]):
 
     def __repr__(self) -> str:
         return f"MoleculeModes({self.arrays.formula}, {self.group.symbol}: {len(self)} modes)"
+
+    def _repr_html_(self) -> str:
+        """One row for each irrep of each orbit and kind, with the point group its first component leads to."""
+        rows = []
+        for m in (m for m in self._modes if m.component == 1):
+            name = m.irrep + (f", copy {m.copy}" if m.copy > 1 else "")
+            cells = (m.kind, m.orbit, name, str(m.dimension), self.subgroup({m.key: 1.0}).symbol, m.words)
+            rows.append("<tr>" + "".join(f"<td>{html.escape(text)}</td>" for text in cells) + "</tr>")
+        titles = ("", "atoms", "irrep", "components", "first component leads to", "")
+        head = "".join(f"<th>{title}</th>" for title in titles)
+        return (
+            f"<div><p><code>{html.escape(repr(self))}</code></p><table><thead><tr>{head}</tr></thead>"
+            f"<tbody>{''.join(rows)}</tbody></table></div>"
+        )
 
     def mode(self, mode: MoleculeMode | str) -> MoleculeMode:
         """The mode a key names. MotifError if there is none."""
@@ -174,12 +190,12 @@ def _modes(arrays: AtomArrays, group: PointGroup) -> Iterator[MoleculeMode]:
             springs = part.T @ embedding.T @ stiffness @ embedding @ part
             for irrep, copy, partners in _split(group, action, part, springs):
                 for n, flat in enumerate(partners):
-                    own = _signed(flat.reshape(-1, 3), group, members)
+                    own = signed(flat.reshape(-1, 3), group, members)
                     vectors = (embedding @ own.ravel()).reshape(-1, 3)
                     vectors[np.abs(vectors) < 1e-12] = 0.0
                     vectors.setflags(write=False)
                     key = f"{tag}:{kind}:{irrep}:{copy}:{n + 1}"
-                    words = _words(group, members, own, kind, carrier, bonds)
+                    words = words_of(group, members, own, kind, carrier, bonds)
                     atoms = tuple(int(a) for a in members)
                     out.append(MoleculeMode(key, irrep, kind, n + 1, len(partners), copy, orbit, atoms, words, vectors))
     yield from sorted(out, key=lambda m: KINDS.index(m.kind))
@@ -320,80 +336,3 @@ def _springs(points: np.ndarray) -> np.ndarray:
     out = -pair.transpose(0, 2, 1, 3)
     out[np.arange(n), :, np.arange(n), :] += pair.sum(axis=1)
     return out.reshape(3 * n, 3 * n)
-
-
-# words ----------------------------------------------------------------------------------------------------------------
-
-
-def _frame(group: PointGroup) -> np.ndarray:
-    z, x = group.frame[:2]
-    return np.stack([x, np.cross(z, x), z])
-
-
-def _signed(vectors: np.ndarray, group: PointGroup, members: np.ndarray) -> np.ndarray:
-    """The atom that moves most, the first of several, moves outwards; else along z, x or y of the group's frame."""
-    sizes = np.linalg.norm(vectors, axis=1)
-    first = int(np.argmax(sizes > sizes.max() - 1e-6))
-    place = group.vertices[members[first]]
-    outwards = float(vectors[first] @ place) / max(float(np.linalg.norm(place)), 1e-9)
-    tests = [outwards, *(_frame(group)[[2, 0, 1]] @ vectors[first])]
-    value = next((t for t in tests if abs(t) > 1e-4 * sizes.max()), 1.0)
-    return vectors if value > 0 else -vectors
-
-
-def _words(
-    group: PointGroup,
-    members: np.ndarray,
-    vectors: np.ndarray,
-    kind: str,
-    carrier: np.ndarray,
-    bonds: list[tuple[int, int]],
-) -> str:
-    """ "breathing", "bonds alternate", "out of plane, alternating", "in plane", "twist about z"; "" for none."""
-    points, k = group.vertices, len(members)
-    if kind == "stretch":
-        along = points[members] - points[carrier[members]]
-        sizes = (vectors * along).sum(axis=1) / np.linalg.norm(along, axis=1)
-        return "all alike" if k > 1 and np.ptp(sizes) < 1e-6 else ""
-    length = np.maximum(np.linalg.norm(points[members], axis=1), 1e-9)
-    radial = (vectors * points[members]).sum(axis=1) / length
-    if kind == "frame" and k > 1 and np.ptp(radial) < 1e-6 and radial @ radial > 0.99:
-        return "breathing"
-    place = {int(atom): n for n, atom in enumerate(members)}
-    own = [(place[a], place[b]) for a, b in bonds if a in place and b in place]
-    normal = _normal(points)
-    if normal is not None:
-        heights = vectors @ normal
-        if np.abs(heights).max() > 1e-6:
-            if np.abs(vectors - np.outer(heights, normal)).max() > 1e-6:
-                return ""
-            turns = own and all(heights[a] * heights[b] < -1e-6 for a, b in own)
-            return "out of plane, alternating" if turns else "out of plane"
-        rates = _rates(points, members, vectors, own)
-        evenly = len(rates) > 2 and np.ptp(np.abs(rates)) < 1e-6 and abs(float(rates.sum())) < 1e-6 < abs(rates[0])
-        return "bonds alternate" if evenly else "in plane"
-    for name, axis in zip("zxy", _frame(group)[[2, 0, 1]], strict=True):
-        around = np.cross(axis, points[members])
-        circle, heights = np.linalg.norm(around, axis=1), points[members] @ axis
-        if k > 1 and min(circle.min(), np.abs(heights).min()) > 1e-6:
-            turned = (around * vectors).sum(axis=1) / circle * np.sign(heights)
-            if abs(float(turned.sum())) > 0.999 * np.sqrt(k):  # above one way, below the other, nothing else
-                return f"twist about {name}"
-    moving = np.abs(vectors @ _frame(group).T).max(axis=0)
-    return f"along {'xyz'[int(np.argmax(moving))]}" if (moving < 1e-3 * moving.max()).sum() == 2 else ""
-
-
-def _normal(points: np.ndarray) -> np.ndarray | None:
-    """The normal of a flat molecule; None of others and of lines."""
-    spread = np.linalg.svd(points, full_matrices=False)
-    flat = len(points) > 2 and spread[1][1] > 1e-6 and spread[1][2] < 1e-6 * spread[1][0]
-    return spread[2][2] if flat else None
-
-
-def _rates(points: np.ndarray, members: np.ndarray, vectors: np.ndarray, own: list[tuple[int, int]]) -> np.ndarray:
-    """How fast each bond inside an orbit grows."""
-    out = []
-    for a, b in own:
-        along = points[members[b]] - points[members[a]]
-        out.append(float((vectors[b] - vectors[a]) @ along) / float(np.linalg.norm(along)))
-    return np.array(out)
