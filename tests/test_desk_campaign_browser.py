@@ -108,7 +108,8 @@ def test_keys_move_star_and_open_and_undo_brings_the_design_back(story):
     browser.poll(lambda: story.value(f"{edit}.kind") == "set_structure", "the candidate on the desk", 30)
     about = story.value(f"dict({edit}.parameters['structure']['properties']['motifdesk'])")
     assert about["source"].count("/") == 2 and about["recipe"]["step"] >= 0
-    assert "is on the desk" in story.page.locator(".md-camp-note").inner_text()
+    note = story.page.locator(".md-camp-note")
+    browser.poll(lambda: "is on the desk" in note.inner_text(), "a word that it is there", 20)
     story.python("desk.session.undo()")
     assert story.value("desk.session.state.formula") == before
 
