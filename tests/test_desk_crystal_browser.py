@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from tests.browser import lab as browser
+from tests.browser.hands import choose, shown
 
 reason = browser.missing()
 pytestmark = [
@@ -30,10 +31,6 @@ def story():
         yield lab
 
 
-def choose(lab, group: str, value: str) -> None:
-    lab.page.locator(f".md-segmented[aria-label={group!r}] button[data-value={value!r}]").click()
-
-
 def slider(lab, spoken: str):
     """The range input that a screen reader would read out beginning with these words."""
     return lab.page.locator(f"input[type=range][aria-label^={spoken!r}]")
@@ -48,12 +45,6 @@ def keep_picture(lab, name: str) -> None:
     if target:
         Path(target).parent.mkdir(parents=True, exist_ok=True)
         lab.page.locator(".md-frame").screenshot(path=f"{target}-{name}.png")
-
-
-def shown(lab) -> bool:
-    """Whether the stage shows the session's positions."""
-    atoms, wanted = np.array(lab.stage()["atoms"]), np.array(lab.value("desk.session.state.arrays.positions.tolist()"))
-    return bool(np.abs(atoms[: len(wanted)] - wanted).max() < 1e-3)
 
 
 def test_the_whole_crystal_has_handles_by_wavevector_and_orbit(story):

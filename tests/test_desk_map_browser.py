@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.browser import lab as browser
+from tests.browser.hands import shown
 
 reason = browser.missing()
 pytestmark = [
@@ -297,10 +298,5 @@ def test_a_moved_cell_takes_its_desk_and_map_along(story):
     browser.poll(
         lambda: page.evaluate(f"() => new Set({plot}.data[0].marker.color).size") == shades, "other colours", 20
     )
-    wanted = np.array(story.value("desk.session.state.arrays.positions.tolist()"))
-
-    def apart() -> float:
-        return float(np.abs(np.array(story.stage()["atoms"])[: len(wanted)] - wanted).max())
-
-    browser.poll(lambda: story.stage() and apart() < 1e-3, "the strained structure on the stage", 30)
+    browser.poll(lambda: story.stage() and shown(story), "the strained structure on the stage", 30)
     assert not [said for said in story.console if "Failed to initialize" not in said]

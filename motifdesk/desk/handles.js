@@ -1,5 +1,7 @@
 // handles.js: the panel of the picked motif, its scope and the sliders of its modes and of the cell.
 
+const PICK_FIRST = "Click a polyhedron in the structure, or choose a motif above. Its distortion modes appear here.";
+
 function handlesPanel(el, link, signal) {
   const motif = select("Picked motif", [["", "pick a motif …"]], "", (v) => link.send({ op: "pick", kind: v === "" ? "none" : "motif", motif: v === "" ? null : Number(v) }));
   const scope = segmented("What the handles act on", [["motif", "motif", "Act on the picked motif alone"], ["orbit", "orbit", "Act on the motif and its symmetry equivalents"], ["all", "all", "Act on every motif of this kind"], ["crystal", "crystal", "Act on the whole crystal: displacement modes of the cell by wavevector, orbit and irrep"]], (v) => link.send({ op: "scope", scope: v }));
@@ -9,7 +11,7 @@ function handlesPanel(el, link, signal) {
   const larger = supercellChoice(link);
   const reset = button("Reset", "Reset all handles to zero", () => link.send({ op: "reset" }));
   const list = element("div", { class: "md-modes" });
-  const empty = element("p", { class: "md-hint" }, "Click a polyhedron in the structure, or choose a motif above. Its distortion modes appear here.");
+  const empty = element("p", { class: "md-hint" }, PICK_FIRST);
   const notes = element("div", { class: "md-notes", role: "status", "aria-live": "polite" });
   const cell = element("div", { class: "md-modes" });
   const open = new Map([["stretch", true], ["bend", true], ["rotation", false]]);
@@ -25,7 +27,7 @@ function handlesPanel(el, link, signal) {
     const whole = scope.node.querySelector('[data-value="crystal"]');
     whole.textContent = h.crystal === false ? "molecule" : "crystal";
     whole.title = h.crystal === false ? "Act on the whole molecule: its symmetry coordinates, by frame, stretches and bends" : "Act on the whole crystal: displacement modes of the cell by wavevector, orbit and irrep";
-    const none = h.crystal === false ? "Choose a motif above, or click one of its atoms: its distortion modes appear here. Those of the whole molecule are under \u201cmolecule\u201d." : "Click a polyhedron in the structure, or choose a motif above. Its distortion modes appear here.";
+    const none = h.crystal === false ? "Choose a motif above, or click one of its atoms: its distortion modes appear here. Those of the whole molecule are under \u201cmolecule\u201d." : PICK_FIRST;
     pattern.set(h.pattern);
     symmetry.set(h.symmetry);
     choices.style.display = h.choices && h.groups?.length ? "" : "none";

@@ -101,15 +101,10 @@ def describe(found: Group | None, now: Group | None) -> dict[str, Any]:
     """The tag at a slider: short symbol, whether it is the group there is already, and a sentence."""
     if found is None:
         return {"text": "", "same": True, "title": "no space group could be found for this handle"}
-    same = now is not None and _told(found) == _told(now)
+    same = now is not None and found.name == now.name
     if same:
-        title = f"this handle keeps {_told(found)}"
+        title = f"this handle keeps {found.name}"
     else:
-        before = "" if now is None else f", from {_told(now)}"
-        title = f"this handle leads to {_told(found)}{before}"
+        before = "" if now is None else f", from {now.name}"
+        title = f"this handle leads to {found.name}{before}"
     return {"text": found.symbol, "same": same, "title": f"{title}, within {found.tolerance:g} Å"}
-
-
-def _told(group: Group) -> str:
-    number = getattr(group, "number", None)
-    return group.symbol if number is None else f"{group.symbol} ({number})"

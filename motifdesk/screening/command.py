@@ -93,7 +93,6 @@ def _can_be_written(args: argparse.Namespace) -> None:
     if args.report and Path(args.report).is_dir():
         raise ScreeningError("a folder, no file", where=f"--report {args.report}", remedy="name a file such as r.html")
     if args.export:
-        target = Path(args.export)
-        if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            said = "the folder is not empty" if target.is_dir() else "a file, no folder"
-            raise ScreeningError(said, where=f"--export {args.export}", remedy="name a new one")
+        from .exporting import refuse_taken
+
+        refuse_taken(Path(args.export), f"--export {args.export}")

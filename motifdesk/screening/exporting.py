@@ -71,9 +71,7 @@ def export_shortlist(
     if not chosen:
         raise ScreeningError("nothing passed", where=store.path, remedy="loosen the checks or propose more")
     target = Path(folder)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        said = "the folder is not empty" if target.is_dir() else "a file, no folder"
-        raise ScreeningError(said, where=target, remedy="name a new one")
+    refuse_taken(target, target)
     try:
         _write_all(store, target, chosen, inputs)
     except OSError as error:
@@ -83,6 +81,13 @@ def export_shortlist(
             remedy="free some space or name another folder; the store is as it was",
         ) from error
     return target
+
+
+def refuse_taken(target: Path, where: Any) -> None:
+    """ScreeningError where a shortlist would be put among other files."""
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        said = "the folder is not empty" if target.is_dir() else "a file, no folder"
+        raise ScreeningError(said, where=where, remedy="name a new one")
 
 
 def _write_all(store: Store, target: Path, chosen: Sequence[Candidate], inputs: bool) -> None:
@@ -209,6 +214,14 @@ def flows(candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
     ]
 
 
+def _crystal(c: Candidate) -> AtomArrays:
+    """The final structure in a right-handed cell, for codes that need one."""
+    arrays = _final(c)
+    if not arrays.is_crystal:
+        raise ScreeningError("a molecule has no cell", where=c.id, remedy="put it into a box first")
+    return right_handed(arrays)
+
+
 def vasp_input(c: Candidate, folder: str | os.PathLike[str]) -> Path:
     """INCAR, KPOINTS and POSCAR of pymatgen's `MPRelaxSet`, and the names of the POTCARs in ``POTCAR.spec``: the
     potentials themselves are under VASP's licence and yours to add."""
@@ -216,13 +229,12 @@ def vasp_input(c: Candidate, folder: str | os.PathLike[str]) -> Path:
 
     from pymatgen.io.vasp.sets import MPRelaxSet
 
-    if not _final(c).is_crystal:
-        raise ScreeningError("a molecule has no cell", where=c.id, remedy="put it into a box first")
+    arrays = _crystal(c)
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        structure: Any = from_arrays(right_handed(_final(c)))
+        structure: Any = from_arrays(arrays)
         made = MPRelaxSet(structure.get_sorted_structure())
         (target / "INCAR").write_text(str(made.incar))
         (target / "KPOINTS").write_text(str(made.kpoints))
@@ -240,9 +252,7 @@ def espresso_input(c: Candidate, file: str | os.PathLike[str], spacing: float = 
 
     from .energies.calculators import to_ase
 
-    if not _final(c).is_crystal:
-        raise ScreeningError("a molecule has no cell", where=c.id, remedy="put it into a box first")
-    arrays = right_handed(_final(c))
+    arrays = _crystal(c)
     assert arrays.cell is not None
     lengths = np.linalg.norm(np.linalg.inv(arrays.cell), axis=0)
     target = Path(file)

@@ -100,7 +100,8 @@ def _look(db: sqlite3.Connection, path: Path) -> None:
         later = "install a later MotifDesk, or name another file" if version > VERSION else "name another file"
         said = f"a store of version {version}, this MotifDesk reads version {VERSION}"
         raise ScreeningError(said, where=path, remedy=later)
-    missing = [name for name in NEEDED if name not in _tables(db)]
+    there = _tables(db)
+    missing = [name for name in NEEDED if name not in there]
     if missing:
         raise ScreeningError(f"no store: it lacks the table {missing[0]}", where=path, remedy="name another file")
 

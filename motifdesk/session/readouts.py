@@ -20,7 +20,7 @@ from motifdesk.session.outlook import group_of
 from motifdesk.session.predicted_readouts import predicted_rows
 from motifdesk.session.services import Services
 from motifdesk.session.state import State
-from motifdesk.structures.errors import MotifDeskError, SessionError
+from motifdesk.structures.errors import SessionError
 
 TIERS = ("move", "release", "idle")
 TOLERANCES = (0.01, 0.1)
@@ -134,18 +134,13 @@ def _move(sheet: Sheet, state: State, services: Services) -> None:
 
 def _release(sheet: Sheet, state: State, parent: State | None) -> None:
     if state.arrays.is_crystal:
-        from motifdesk.structures.symmetry import space_group
-
         for tolerance in TOLERANCES:
-            try:
-                group = space_group(state.arrays, tolerance)
-            except MotifDeskError:
-                continue  # atoms on one site have no space group; the contacts say so
-            label = f"Space group within {tolerance:g} Å"
-            sheet.text(f"space_group_{tolerance:g}", label, f"{group.symbol} ({group.number})", "release")
-    elif (molecular := group_of(state.arrays)) is not None:
-        label = f"Point group within {molecular.tolerance:g} Å"
-        sheet.text("point_group", label, molecular.symbol, "release")
+            group = group_of(state.arrays, tolerance)
+            if group is not None:  # atoms on one site have no space group; the contacts say so
+                label = f"Space group within {tolerance:g} Å"
+                sheet.text(f"space_group_{tolerance:g}", label, group.name, "release")
+    elif (group := group_of(state.arrays)) is not None:
+        sheet.text("point_group", f"Point group within {group.tolerance:g} Å", group.name, "release")
     cost_rows(sheet, state)
     shape_rows(sheet, state)
     neighbour_rows(sheet, state, parent)

@@ -31,8 +31,13 @@ class SpaceGroup:
     symbol: str
     tolerance: float
 
+    @property
+    def name(self) -> str:
+        """ "P4mm (99)"."""
+        return f"{self.symbol} ({self.number})"
+
     def __str__(self) -> str:
-        return f"{self.symbol} ({self.number}) within {self.tolerance:g} A"
+        return f"{self.name} within {self.tolerance:g} A"
 
 
 def space_group(structure: Structure | AtomArrays, tolerance: float = 0.01) -> SpaceGroup:

@@ -11,6 +11,12 @@ def session_positions(lab) -> np.ndarray:
     return np.array(lab.value("desk.session.state.arrays.positions.tolist()"))
 
 
+def shown(lab) -> bool:
+    """Whether the stage shows the session's positions."""
+    atoms, wanted = np.array(lab.stage()["atoms"]), session_positions(lab)
+    return bool(np.abs(atoms[: len(wanted)] - wanted).max() < 1e-3)
+
+
 def assert_stage_shows_session(lab, what: str) -> dict:
     """Atoms within 1e-3 A; bonds and polyhedra have their vertices on the atoms that own them."""
 

@@ -24,9 +24,7 @@ def molecule_motifs(structure: Any, arrays: Any) -> MotifGraph:
     close = np.argwhere(np.triu(distance < CLOSEST, 1))
     if len(close):
         refuse_overlap(arrays, symbols, int(close[0, 0]), int(close[0, 1]), float(distance[tuple(close[0])]))
-    radii = np.array([default_radius(s) for s in symbols])
-    bonded = np.triu(distance < radii[:, None] + radii[None] + 0.4, 1)
-    pairs = np.argwhere(bonded)
+    pairs = bonded_pairs(distance, symbols)
     home: Image = (0, 0, 0)
     sets: list[list[Ligand]] = [[] for _ in symbols]
     for a, b in pairs:
@@ -44,6 +42,12 @@ def molecule_motifs(structure: Any, arrays: Any) -> MotifGraph:
     notes = () if len(pairs) else ("no two atoms are bonded: every atom stands alone",)
     found = ring_units(pairs, symbols) if len(pairs) >= 3 else ()
     return MotifGraph(structure, motifs, links, orbits, found, frozen, (0.0,) * len(symbols), "molecule", 0.0, notes)
+
+
+def bonded_pairs(distance: np.ndarray, symbols: Sequence[str]) -> np.ndarray:
+    """int64 [B, 2], i < j: atoms nearer than the sum of their covalent radii + 0.4 A, from distances [N, N]."""
+    radii = np.array([default_radius(s) for s in symbols])
+    return np.argwhere(np.triu(distance < radii[:, None] + radii[None] + 0.4, 1))
 
 
 def named(motif: Motif, symbols: Sequence[str], bonded: bool) -> Motif:

@@ -10,7 +10,7 @@ import numpy as np
 from motifdesk.structures.arrays import to_arrays
 from motifdesk.structures.errors import StructureError
 
-from .pointgroup import PointGroup, point_group
+from .pointgroup import PointGroup, best_map, point_group
 
 TOLERANCE = 0.03
 """Angstrom by which a mapped atom may miss: relaxed molecules keep their symmetry to about 0.01."""
@@ -27,8 +27,13 @@ class MolecularGroup:
     order: int
     tolerance: float
 
+    @property
+    def name(self) -> str:
+        """The symbol, as `SpaceGroup.name` is symbol and number."""
+        return self.symbol
+
     def __str__(self) -> str:
-        return f"{self.symbol} within {self.tolerance:g} A"
+        return f"{self.name} within {self.tolerance:g} A"
 
 
 def molecule_point_group(structure: Any, tolerance: float = TOLERANCE) -> MolecularGroup:
@@ -63,7 +68,6 @@ def molecular_group(structure: Any, tolerance: float = TOLERANCE) -> PointGroup:
         )
     points = _flattened(arrays.positions - arrays.positions.mean(axis=0), tolerance)
     size = float(np.linalg.norm(points, axis=1).mean())
-    group = None
     for halving in range(_SHARPER):
         # of a mapped vertex `point_group` forgives three times its tolerance, which is a share of the mean distance
         found = point_group(points, tolerance / 2**halving / (3.0 * max(size, 1e-9)))
@@ -71,7 +75,6 @@ def molecular_group(structure: Any, tolerance: float = TOLERANCE) -> PointGroup:
         group = PointGroup(points, found.matrices[same], found.permutations[same], found.linear)
         if _closed(group.permutations, group.matrices):
             return _exact(group)
-    assert group is not None
     one = np.arange(len(points))[None]
     return PointGroup(points, np.eye(3)[None], one)  # no tolerance makes a group of what nearly maps
 
@@ -111,7 +114,7 @@ def _closed(permutations: np.ndarray, matrices: np.ndarray) -> bool:
 def _exact(group: PointGroup) -> PointGroup:
     """The same group with positions that it keeps to rounding, and matrices that multiply to one another."""
     points, matrices, permutations = group.vertices, group.matrices, group.permutations
-    flat = np.linalg.matrix_rank(points, tol=1e-6 * max(1.0, float(np.abs(points).max()))) < 3
+    flat = bool(np.linalg.matrix_rank(points, tol=1e-6 * max(1.0, float(np.abs(points).max()))) < 3)
     for _ in range(_ROUNDS):
         # g x_j lies at p(j): the mean of what lands on each place
         mean = np.zeros_like(points)
@@ -122,14 +125,7 @@ def _exact(group: PointGroup) -> PointGroup:
         points = mean
         if group.linear:
             break  # its matrices are exact about the axis
-        fitted = []
-        for matrix, permutation in zip(matrices, permutations, strict=True):
-            u, _, vt = np.linalg.svd(points[permutation].T @ points)
-            exact = u @ vt
-            if flat and np.linalg.det(exact) * np.linalg.det(matrix) < 0:
-                exact = u @ np.diag([1.0, 1.0, -1.0]) @ vt
-            fitted.append(exact)
-        matrices = np.array(fitted)
+        matrices = np.array([best_map(points, p, m, flat) for m, p in zip(matrices, permutations, strict=True)])
         if moved < 1e-12:
             break
     return PointGroup(points, matrices, permutations, group.linear)

@@ -233,6 +233,7 @@ def point_group(vertices: np.ndarray, tolerance: float = 0.01) -> PointGroup:
                 g = np.column_stack([points[i], points[j], sign * third]) @ inverse
                 u, _, vt = np.linalg.svd(g)
                 found.append(u @ vt)
+    flat = bool(np.linalg.matrix_rank(points, tol=limit) < 3)
     kept: list[np.ndarray] = []
     permutations = []
     for g in found:
@@ -240,15 +241,21 @@ def point_group(vertices: np.ndarray, tolerance: float = 0.01) -> PointGroup:
         perm = distance.argmin(axis=1)
         if distance.min(axis=1).max() > 3 * limit or len(set(perm)) < k:
             continue
-        # the best orthogonal map for this permutation, so that elements multiply to elements
-        u, _, vt = np.linalg.svd(points[perm].T @ points)
-        exact = u @ vt
-        if np.linalg.matrix_rank(points, tol=limit) < 3 and np.linalg.det(exact) * np.linalg.det(g) < 0:
-            exact = u @ np.diag([1.0, 1.0, -1.0]) @ vt
+        exact = best_map(points, perm, g, flat)
         if all(np.abs(exact - other).max() > 0.05 for other in kept):
             kept.append(exact)
             permutations.append(perm)
     return PointGroup(points, np.array(kept), np.array(permutations))
+
+
+def best_map(points: np.ndarray, permutation: np.ndarray, near: np.ndarray, flat: bool) -> np.ndarray:
+    """The best orthogonal map [3, 3] for a permutation of the points, so that elements multiply to elements; of the two
+    there are for a `flat` figure the one as proper as `near`."""
+    u, _, vt = np.linalg.svd(points[permutation].T @ points)
+    exact: np.ndarray = u @ vt
+    if flat and np.linalg.det(exact) * np.linalg.det(near) < 0:
+        exact = u @ np.diag([1.0, 1.0, -1.0]) @ vt
+    return exact
 
 
 def _linear(points: np.ndarray, axis: np.ndarray, limit: float) -> PointGroup:

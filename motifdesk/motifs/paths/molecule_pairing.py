@@ -10,7 +10,7 @@ import numpy as np
 
 from motifdesk.structures.arrays import AtomArrays, element_symbols
 
-from ..detection.crystalnn import default_radius
+from ..detection.molecules import bonded_pairs
 from .lattice_maps import Deadline
 from .pairing import assign, kinds_of
 
@@ -44,7 +44,7 @@ def match_molecules(a: AtomArrays, b: AtomArrays, deadline: Deadline) -> Molecul
     pairings that keep them all. Hands are kept: a mirror image is not turned into its other."""
     first = a.positions - a.positions.mean(axis=0)
     second = b.positions - b.positions.mean(axis=0)
-    bonds_a, bonds_b = _bonds(a), _bonds(b)
+    bonds_a, bonds_b = bonds_of(a), bonds_of(b)
     colours_a, colours_b = _colours(a.numbers, bonds_a, bonds_b, b.numbers)
     same_graph = np.array_equal(np.sort(colours_a), np.sort(colours_b))
     if not same_graph:
@@ -122,12 +122,11 @@ def _by_isomorphism(
     return out
 
 
-def _bonds(arrays: AtomArrays) -> np.ndarray:
-    """int64 [B, 2], i < j: nearer than the sum of the radii + 0.4 A, as `find_motifs` takes them for molecules."""
+def bonds_of(arrays: AtomArrays) -> np.ndarray:
+    """int64 [B, 2], i < j, as `find_motifs` takes them for molecules."""
     symbols = element_symbols()
-    radii = np.array([default_radius(symbols[int(z)]) for z in arrays.numbers])
     distance = np.linalg.norm(arrays.positions[:, None] - arrays.positions[None], axis=2)
-    return np.argwhere(np.triu(distance < radii[:, None] + radii[None] + 0.4, 1))
+    return bonded_pairs(distance, [symbols[int(z)] for z in arrays.numbers])
 
 
 def _colours(a: np.ndarray, bonds_a: np.ndarray, bonds_b: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -8,6 +8,7 @@ springs between the ligands, softest first.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -70,11 +71,8 @@ def figure_of(points: np.ndarray, tolerance: float = 0.01) -> Figure:
 
 def blocks(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Orthonormal bases [3k, b] of stretch (radial), bend (the rest) and rotation."""
-    k = len(points)
     unit = points / np.linalg.norm(points, axis=1, keepdims=True)
-    radial = np.zeros((3 * k, k))
-    for j in range(k):
-        radial[3 * j : 3 * j + 3, j] = unit[j]
+    radial = spokes(unit)
     turns = np.stack([np.cross(np.eye(3)[x], points).ravel() for x in range(3)], axis=1)
     u, s, _ = np.linalg.svd(turns, full_matrices=False)
     rotation = u[:, s > 1e-6 * s[0]]
@@ -84,47 +82,69 @@ def blocks(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return radial, u[:, rank:], rotation
 
 
-def _split(group: PointGroup, action: np.ndarray, block: str, basis: np.ndarray) -> list[Coordinate]:
-    size = basis.shape[1]
-    reduced = np.einsum("ia,gij,jb->gab", basis, action, basis, optimize=True)
-    noise = np.random.default_rng(20).standard_normal((size, size))
-    generic = commuting(reduced, noise + noise.T)
-    kinds: dict[tuple[int, str], list[np.ndarray]] = {}
-    for space in eigenspaces(generic, np.eye(size), 1e-6):
-        characters = np.einsum("ia,gij,ja->g", space, reduced, space, optimize=True)
-        kinds.setdefault((space.shape[1], group.name(characters)), []).append(space)
-    springs = commuting(reduced, basis.T @ _springs(group.vertices) @ basis)
-    out = []
-    for (dimension, name), spaces in sorted(kinds.items()):
-        component = 0
-        for space in copies(np.concatenate(spaces, axis=1), dimension, springs, generic):
-            for vector in aligned(group, reduced, space, basis).T:
-                vectors = _signed(vector.reshape(-1, 3), group, block)
-                vectors[np.abs(vectors) < 1e-12] = 0.0
-                vectors.setflags(write=False)
-                component += 1
-                out.append(Coordinate(block, name, component, _note(group, block, vectors), vectors))
+def spokes(unit: np.ndarray) -> np.ndarray:
+    """float64 [3k, k]: each of k atoms along its unit vector, [k, 3]."""
+    k = len(unit)
+    out = np.zeros((3 * k, k))
+    for j in range(k):
+        out[3 * j : 3 * j + 3, j] = unit[j]
     return out
 
 
-def commuting(reduced: np.ndarray, operator: np.ndarray) -> np.ndarray:
+def _split(group: PointGroup, action: np.ndarray, block: str, basis: np.ndarray) -> list[Coordinate]:
+    counts: dict[tuple[int, str], int] = {}
+    out = []
+    for name, _, partners in irreps_of(group, action, basis, basis.T @ _springs(group.vertices) @ basis):
+        for vector in partners:
+            vectors = _signed(vector.reshape(-1, 3), group, block)
+            vectors[np.abs(vectors) < 1e-12] = 0.0
+            vectors.setflags(write=False)
+            key = len(partners), name
+            counts[key] = counts.get(key, 0) + 1
+            out.append(Coordinate(block, name, counts[key], _note(group, block, vectors), vectors))
+    return out
+
+
+def irreps_of(
+    group: PointGroup, action: np.ndarray, basis: np.ndarray, stiffness: np.ndarray
+) -> Iterator[tuple[str, int, np.ndarray]]:
+    """(Mulliken symbol, copy from 1, partners [d, 3k]) of every irrep in a space of displacements.
+
+    action: float64 [G, 3k, 3k]. basis: [3k, b], orthonormal columns, a space that the group keeps. stiffness: [b, b] in
+    that basis, by which copies of one irrep are told apart, softest first.
+    """
+    size = basis.shape[1]
+    reduced = np.einsum("ia,gij,jb->gab", basis, action, basis, optimize=True)
+    noise = np.random.default_rng(20).standard_normal((size, size))
+    generic = _commuting(reduced, noise + noise.T)
+    kinds: dict[tuple[int, str], list[np.ndarray]] = {}
+    for space in _eigenspaces(generic, np.eye(size), 1e-6):
+        characters = np.einsum("ia,gij,ja->g", space, reduced, space, optimize=True)
+        kinds.setdefault((space.shape[1], group.name(characters)), []).append(space)
+    springs = _commuting(reduced, stiffness)
+    for (dimension, name), spaces in sorted(kinds.items()):
+        for copy, space in enumerate(_copies(np.concatenate(spaces, axis=1), dimension, springs, generic), start=1):
+            yield name, copy, _aligned(group, reduced, space, basis).T
+
+
+def _commuting(reduced: np.ndarray, operator: np.ndarray) -> np.ndarray:
     """The part of a symmetric operator [b, b] that commutes with the group [G, b, b]."""
     mean = np.einsum("gab,bc,gdc->ad", reduced, operator, reduced, optimize=True) / len(reduced)
     return (mean + mean.T) / 2
 
 
-def eigenspaces(operator: np.ndarray, space: np.ndarray, tolerance: float) -> list[np.ndarray]:
+def _eigenspaces(operator: np.ndarray, space: np.ndarray, tolerance: float) -> list[np.ndarray]:
     values, modes = np.linalg.eigh(space.T @ operator @ space)
     edges = np.flatnonzero(np.diff(values) > tolerance * max(1.0, np.abs(values).max())) + 1
     return [space @ part for part in np.split(modes, edges, axis=1)]
 
 
-def copies(space: np.ndarray, dimension: int, springs: np.ndarray, generic: np.ndarray) -> list[np.ndarray]:
+def _copies(space: np.ndarray, dimension: int, springs: np.ndarray, generic: np.ndarray) -> list[np.ndarray]:
     """The copies of an irrep in a block, softest first under springs between the vertices: how an irrep that occurs
     twice divides is then the figure's own, not chance. What the springs do not tell apart a generic operator does."""
     out: list[np.ndarray] = []
-    for part in eigenspaces(springs, space, 1e-5):
-        out += [part] if part.shape[1] == dimension else eigenspaces(generic, part, 1e-9)
+    for part in _eigenspaces(springs, space, 1e-5):
+        out += [part] if part.shape[1] == dimension else _eigenspaces(generic, part, 1e-9)
     return out
 
 
@@ -146,7 +166,7 @@ def _springs(points: np.ndarray) -> np.ndarray:
     return out.reshape(3 * k, 3 * k)
 
 
-def aligned(group: PointGroup, reduced: np.ndarray, space: np.ndarray, basis: np.ndarray) -> np.ndarray:
+def _aligned(group: PointGroup, reduced: np.ndarray, space: np.ndarray, basis: np.ndarray) -> np.ndarray:
     """Partners [3k, d] of one irrep: eigenvectors of the principal rotation's symmetric part, ties split by the
     two-fold axis (or mirror) along x: for an octahedron's Eg that is (Q3, Q2)."""
     if space.shape[1] == 1:

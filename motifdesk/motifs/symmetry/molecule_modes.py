@@ -20,19 +20,17 @@ from typing import Any
 
 import numpy as np
 
-from motifdesk.structures.arrays import AtomArrays, to_arrays
+from motifdesk.structures.arrays import AtomArrays, element_symbols, to_arrays
 from motifdesk.structures.errors import MotifError
 from motifdesk.structures.threads import one_blas_thread
 
-from ..detection.crystalnn import default_radius
+from ..detection.molecules import bonded_pairs
 from ..figures.molecular_group import TOLERANCE, MolecularGroup, molecular_group, named
 from ..figures.pointgroup import PointGroup
-from .irreps import aligned, commuting, copies, eigenspaces
+from .irreps import irreps_of, spokes
 from .molecule_words import signed, words_of
 
 KINDS = ("frame", "stretch", "bend")
-_SLACK = 0.4  # Angstrom above the sum of the radii: bonds, as in the motifs of molecules
-_SEED = 20
 
 
 @dataclass(frozen=True)
@@ -166,16 +164,16 @@ def molecule_modes(structure: Any, tolerance: float = TOLERANCE) -> MoleculeMode
 
 
 def _modes(arrays: AtomArrays, group: PointGroup) -> Iterator[MoleculeMode]:
-    from pymatgen.core import Element
-
-    carrier = _carriers(arrays)
-    orbits = _orbits(arrays, group, carrier)
-    bonds = [(int(a), int(b)) for a, b in np.argwhere(np.triu(_bonded(arrays)))]
+    symbols = [element_symbols()[int(z)] for z in arrays.numbers]
+    distance = np.linalg.norm(arrays.positions[None] - arrays.positions[:, None], axis=2)
+    bonds = bonded_pairs(distance, symbols)
+    carrier = _carriers(bonds, len(arrays))
+    orbits = _orbits(symbols, group, carrier)
     stiffness = _springs(group.vertices)
     rigid = _relative(_rigid(group.vertices), carrier)
     out: list[MoleculeMode] = []
     for orbit, members in orbits:
-        tag = f"{len(members)}{Element.from_Z(int(arrays.numbers[members[0]])).symbol}{members[0]}"
+        tag = f"{len(members)}{symbols[members[0]]}{members[0]}"
         embedding = _embedding(members, carrier, len(arrays))
         action = _action(group, members)
         space = np.eye(3 * len(members))
@@ -188,7 +186,7 @@ def _modes(arrays: AtomArrays, group: PointGroup) -> Iterator[MoleculeMode]:
             if not part.shape[1]:
                 continue
             springs = part.T @ embedding.T @ stiffness @ embedding @ part
-            for irrep, copy, partners in _split(group, action, part, springs):
+            for irrep, copy, partners in irreps_of(group, action, part, springs):
                 for n, flat in enumerate(partners):
                     own = signed(flat.reshape(-1, 3), group, members)
                     vectors = (embedding @ own.ravel()).reshape(-1, 3)
@@ -204,40 +202,28 @@ def _modes(arrays: AtomArrays, group: PointGroup) -> Iterator[MoleculeMode]:
 # atoms ----------------------------------------------------------------------------------------------------------------
 
 
-def _bonded(arrays: AtomArrays) -> np.ndarray:
-    """bool [N, N]: which atoms are bonded, by their covalent radii."""
-    from pymatgen.core import Element
-
-    radii = np.array([default_radius(Element.from_Z(int(z)).symbol) for z in arrays.numbers])
-    distance = np.linalg.norm(arrays.positions[None] - arrays.positions[:, None], axis=2)
-    return (distance < radii[:, None] + radii[None] + _SLACK) & ~np.eye(len(arrays), dtype=bool)
-
-
-def _carriers(arrays: AtomArrays) -> np.ndarray:
+def _carriers(bonds: np.ndarray, atoms: int) -> np.ndarray:
     """int64 [N]: the atom that each one rides on, itself where it rides on none."""
-    bonded = _bonded(arrays)
-    count = bonded.sum(axis=1)
-    out = np.arange(len(arrays))
-    for atom in np.flatnonzero(count == 1):
-        neighbour = int(np.flatnonzero(bonded[atom])[0])
-        if count[neighbour] > 1:
-            out[atom] = neighbour
+    count = np.bincount(bonds.ravel(), minlength=atoms)
+    out = np.arange(atoms)
+    for pair in bonds.tolist():
+        for atom, neighbour in (pair, pair[::-1]):
+            if count[atom] == 1 and count[neighbour] > 1:
+                out[atom] = neighbour
     return out
 
 
-def _orbits(arrays: AtomArrays, group: PointGroup, carrier: np.ndarray) -> list[tuple[str, np.ndarray]]:
+def _orbits(symbols: Sequence[str], group: PointGroup, carrier: np.ndarray) -> list[tuple[str, np.ndarray]]:
     """(name, atoms) of each orbit: the frame's first, the largest first, then those that ride."""
-    from pymatgen.core import Element
-
     found: dict[int, np.ndarray] = {}
-    for atom in range(len(arrays)):
+    for atom in range(len(symbols)):
         members = np.unique(group.permutations[:, atom])
         found.setdefault(int(members[0]), members)
     rides = {first: bool(carrier[first] != first) for first in found}
     order = sorted(found, key=lambda first: (rides[first], -len(found[first]), first))
     names = []
     for first in order:
-        symbol, count = Element.from_Z(int(arrays.numbers[first])).symbol, len(found[first])
+        symbol, count = symbols[first], len(found[first])
         names.append(f"{symbol}{first}" if count == 1 else f"{count} {symbol}")
     return [
         (name if names.count(name) == 1 else f"{name} ({first}, ...)", found[first])
@@ -297,31 +283,11 @@ def _blocks(
         return
     bonds = group.vertices[members] - group.vertices[carrier[members]]
     unit = bonds / np.linalg.norm(bonds, axis=1, keepdims=True)
-    along = np.zeros((3 * len(members), len(members)))
-    for n, direction in enumerate(unit):
-        along[3 * n : 3 * n + 3, n] = direction
+    along = spokes(unit)
     # a turn of the molecule moves no riding atom along its bond: stretches are all there
     yield "stretch", along
     u, s, _ = np.linalg.svd(space - along @ (along.T @ space), full_matrices=False)
     yield "bend", u[:, s > 1e-6]
-
-
-def _split(
-    group: PointGroup, action: np.ndarray, basis: np.ndarray, springs: np.ndarray
-) -> Iterator[tuple[str, int, np.ndarray]]:
-    """(irrep, copy, partners [d, 3k]) of a block."""
-    size = basis.shape[1]
-    reduced = np.einsum("ia,gij,jb->gab", basis, action, basis, optimize=True)
-    noise = np.random.default_rng(_SEED).standard_normal((size, size))
-    generic = commuting(reduced, noise + noise.T)
-    kinds: dict[tuple[int, str], list[np.ndarray]] = {}
-    for space in eigenspaces(generic, np.eye(size), 1e-6):
-        characters = np.einsum("ia,gij,ja->g", space, reduced, space, optimize=True)
-        kinds.setdefault((space.shape[1], group.name(characters)), []).append(space)
-    springs = commuting(reduced, springs)
-    for (dimension, name), spaces in sorted(kinds.items()):
-        for copy, space in enumerate(copies(np.concatenate(spaces, axis=1), dimension, springs, generic), start=1):
-            yield name, copy, aligned(group, reduced, space, basis).T
 
 
 def _springs(points: np.ndarray) -> np.ndarray:

@@ -29,7 +29,7 @@ def words_of(
     vectors: np.ndarray,
     kind: str,
     carrier: np.ndarray,
-    bonds: list[tuple[int, int]],
+    bonds: np.ndarray,
 ) -> str:
     """ "breathing", "bonds alternate", "out of plane, alternating", "in plane", "twist about z"; "" for none."""
     points, k = group.vertices, len(members)
@@ -42,7 +42,7 @@ def words_of(
     if kind == "frame" and k > 1 and np.ptp(radial) < 1e-6 and radial @ radial > 0.99:
         return "breathing"
     place = {int(atom): n for n, atom in enumerate(members)}
-    own = [(place[a], place[b]) for a, b in bonds if a in place and b in place]
+    own = [(place[a], place[b]) for a, b in bonds.tolist() if a in place and b in place]
     normal = _normal(points)
     if normal is not None:
         heights = vectors @ normal
